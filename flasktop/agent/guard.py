@@ -1,0 +1,56 @@
+"""The one place where flasktop's own faults inside the app end up."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+LIMIT: Final = 20
+"""After so many faults in one place, that place is switched off for the life of the process."""
+
+
+class Guard:
+    """Counts faults per place, keeps one message per place to be logged, and says which places are switched off.
+
+    Nothing is logged here: a log handler may hold a lock that belongs to another thread or greenlet, and the
+    agent's thread must never wait for one. ``flush_log`` is called from the app's own threads.
+    """
+
+    def __init__(self) -> None:
+        self.errors = 0
+        self._faults: dict[str, int] = {}
+        self._unsaid: list[str] = []
+
+    def report(self, place: str, error: BaseException) -> None:
+        """Take note of ``error`` in ``place``; said once, switched off after ``LIMIT`` times."""
+        self.errors += 1
+        count = self._faults[place] = self._faults.get(place, 0) + 1
+        if count == 1:
+            self.say(
+                f"flasktop: {place} failed and was skipped: {type(error).__name__}: {error}. The app is not affected."
+            )
+        elif count == LIMIT:
+            self.say(
+                f"flasktop: {place} failed {LIMIT} times and is switched off in process until it restarts."
+            )
+
+    def off(self, place: str) -> bool:
+        """Whether ``place`` failed so often that it must not be tried again."""
+        return self._faults.get(place, 0) >= LIMIT
+
+    def say(self, message: str) -> None:
+        """Keep a warning to be logged by the next request's thread."""
+        self._unsaid.append(message)
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._unsaid)
+
+    def flush_log(self) -> None:
+        """Log what was kept. Called from the app's threads only."""
+        unsaid, self._unsaid = self._unsaid, []
+        for message in unsaid:
+            logging.getLogger("flasktop").warning("%s", message)
+
+
+guard: Final = Guard()

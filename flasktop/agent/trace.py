@@ -1,0 +1,187 @@
+"""The hot path's records: a request that runs and its database spans.
+
+Nothing here formats, locks or does I/O. Records are read by the agent's thread after the request ended; until
+then only the request's own thread writes them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import ContextVar
+from types import CodeType
+from typing import Final
+
+
+FOLD_LAG: Final = 64
+"""How many spans beyond the cap stay whole, so that their rows are still being counted, before they are folded."""
+
+
+class Engine:
+    """What is said of an engine: ``name`` without credentials, such as ``postgresql://db/shop``, and its dialect."""
+
+    __slots__ = ("dialect", "name")
+
+    def __init__(self, name: str, dialect: str) -> None:
+        self.name = name
+        self.dialect = dialect
+
+
+class SpanRecord:
+    """One database span. Times in ns of ``perf_counter_ns``; ``cpu_ns`` is the thread's CPU inside the span (0: not read).
+
+    ``code`` and ``instruction`` name the line of the user's code (resolved later, off the hot path);
+    ``relationship`` is SQLAlchemy's property object of a lazy load; ``rows`` is -1 while nothing was fetched;
+    ``failure`` is the exception's class; ``folded`` is the sum that took the span when it was beyond the cap:
+    whoever adds rows or time to the span later adds them there too, through ``fetched``.
+    """
+
+    __slots__ = (
+        "batch", "code", "cpu_ns", "engine", "execute_ns", "failure", "fetch_ns", "folded", "instruction", "kind",
+        "relationship", "rows", "start_ns", "text",
+    )  # fmt: skip
+
+    kind: str
+    text: str
+    engine: Engine
+    code: CodeType | None
+    instruction: int
+    relationship: object
+    start_ns: int
+    execute_ns: int
+    fetch_ns: int
+    cpu_ns: int
+    rows: int
+    batch: int
+    failure: type[BaseException] | None
+    folded: FoldedSum | None
+
+    def key(self) -> tuple[object, ...]:
+        """What makes two spans the same row of queries (objects by identity: cheap, resolved later)."""
+        return (self.kind, self.text, self.engine, self.code, self.instruction, self.relationship)
+
+    def fetched(self, rows: int, fetch_ns: int, cpu_ns: int) -> None:
+        """Add ``rows`` and time of a fetch."""
+        self.rows = rows if self.rows < 0 else self.rows + rows
+        self.fetch_ns += fetch_ns
+        self.cpu_ns += cpu_ns
+        if self.folded is not None:
+            self.folded.rows += rows
+            self.folded.fetch_ns += fetch_ns
+            self.folded.cpu_ns += cpu_ns
+
+
+class FoldedSum:
+    """Exact counts and times of spans beyond the cap, for one key. ``sample`` is one of them."""
+
+    __slots__ = ("count", "cpu_ns", "errors", "execute_ns", "fetch_ns", "rows", "sample")
+
+    def __init__(self, sample: SpanRecord) -> None:
+        self.sample = sample
+        self.count = self.errors = self.execute_ns = self.fetch_ns = self.cpu_ns = self.rows = 0
+
+    def add(self, span: SpanRecord) -> None:
+        self.count += 1
+        self.errors += span.failure is not None
+        self.execute_ns += span.execute_ns
+        self.fetch_ns += span.fetch_ns
+        self.cpu_ns += span.cpu_ns
+        self.rows += max(span.rows, 0)
+        span.folded = self
+
+
+class RequestTrace:
+    """One request while it runs. Created by the middleware, filled by the Flask and SQLAlchemy hooks.
+
+    ``method`` and ``path`` are the request's; ``rule`` stays None where no URL rule matched. ``cpu_start_ns`` is -1
+    where the thread's clock says nothing. ``finished`` is set once; spans that come later are outside any request.
+    """
+
+    __slots__ = (
+        "app", "asynchronous", "bytes_sent", "cpu_end_ns", "cpu_start_ns", "end_ns", "endpoint", "finished",
+        "first_byte_ns", "flags", "folded", "ignored", "method", "overflow", "path", "query", "raised", "rule",
+        "slot", "spans", "start_ns", "status", "thread",
+    )  # fmt: skip
+
+    app: str
+    method: str
+    path: str
+    query: str
+    rule: str | None
+    endpoint: str
+    status: int
+    flags: int
+    thread: int
+    slot: int
+    start_ns: int
+    end_ns: int
+    first_byte_ns: int
+    cpu_start_ns: int
+    cpu_end_ns: int
+    bytes_sent: int
+    raised: type[BaseException] | None
+    asynchronous: bool
+    ignored: bool
+    finished: bool
+    spans: list[SpanRecord]
+    overflow: deque[SpanRecord] | None
+    folded: dict[tuple[object, ...], FoldedSum] | None
+
+    def fold(self, span: SpanRecord) -> None:
+        """Take a span beyond the cap: keep it whole for a while, then add it to its key's sum."""
+        if self.overflow is None:
+            self.overflow = deque()
+            self.folded = {}
+        self.overflow.append(span)
+        if len(self.overflow) > FOLD_LAG:
+            self._fold_oldest()
+
+    def fold_rest(self) -> None:
+        """Fold what is still whole; called once, when the request has ended."""
+        while self.overflow:
+            self._fold_oldest()
+
+    def _fold_oldest(self) -> None:
+        assert self.overflow is not None and self.folded is not None
+        span = self.overflow.popleft()
+        key = span.key()
+        total = self.folded.get(key)
+        if total is None:
+            total = self.folded[key] = FoldedSum(span)
+        total.add(span)
+
+
+current_trace: Final[ContextVar[RequestTrace | None]] = ContextVar("flasktop_trace", default=None)
+"""The request that this thread, greenlet or coroutine serves; None outside any request."""
+
+
+class SpanSink:
+    """Where finished spans go: into the current request, or among those outside any request.
+
+    One for the process; the agent sets ``span_cap`` and drains ``outside`` (bounded: beyond ``outside_cap`` spans
+    are counted in ``outside_dropped`` and not kept). ``active`` is False while no agent runs in this process:
+    hooks then do nothing.
+    """
+
+    __slots__ = ("active", "outside", "outside_cap", "outside_dropped", "span_cap")
+
+    def __init__(self) -> None:
+        self.active = False
+        self.span_cap = 500
+        self.outside: deque[SpanRecord] = deque()
+        self.outside_cap = 10_000
+        self.outside_dropped = 0
+
+    def add(self, span: SpanRecord) -> None:
+        trace = current_trace.get()
+        if trace is None or trace.finished:
+            if len(self.outside) < self.outside_cap:
+                self.outside.append(span)
+            else:
+                self.outside_dropped += 1
+        elif len(trace.spans) < self.span_cap:
+            trace.spans.append(span)
+        else:
+            trace.fold(span)
+
+
+sink: Final = SpanSink()
