@@ -1,1 +1,4 @@
-"""What lives inside the Flask process. Imports the standard library and msgspec; nothing starts before the first request."""
+"""What lives inside the Flask process.
+
+Imports the standard library and msgspec; nothing starts before the first request.
+"""

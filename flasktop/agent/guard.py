@@ -30,9 +30,7 @@ class Guard:
                 f"flasktop: {place} failed and was skipped: {type(error).__name__}: {error}. The app is not affected."
             )
         elif count == LIMIT:
-            self.say(
-                f"flasktop: {place} failed {LIMIT} times and is switched off in process until it restarts."
-            )
+            self.say(f"flasktop: {place} failed {LIMIT} times and is switched off in process until it restarts.")
 
     def off(self, place: str) -> bool:
         """Whether ``place`` failed so often that it must not be tried again."""

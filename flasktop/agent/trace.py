@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Final
 
-
 FOLD_LAG: Final = 64
 """How many spans beyond the cap stay whole, so that their rows are still being counted, before they are folded."""
 
@@ -27,7 +26,7 @@ class Engine:
 
 
 class SpanRecord:
-    """One database span. Times in ns of ``perf_counter_ns``; ``cpu_ns`` is the thread's CPU inside the span (0: not read).
+    """One database span, times in ns of ``perf_counter_ns``; ``cpu_ns`` is the thread's CPU inside it (0: not read).
 
     ``code`` and ``instruction`` name the line of the user's code (resolved later, off the hot path);
     ``relationship`` is SQLAlchemy's property object of a lazy load; ``rows`` is -1 while nothing was fetched;

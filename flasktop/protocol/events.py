@@ -80,7 +80,7 @@ class DiedRequest:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """A worker's state changed; ``at`` is wall-clock Unix seconds, ``died`` its requests in flight when it was killed."""
+    """A worker's state changed; ``at`` is Unix seconds, ``died`` its requests in flight when it was killed."""
 
     worker: WorkerId
     state: WorkerState

@@ -45,7 +45,7 @@ COMMIT: Final = "commit"
 ROLLBACK: Final = "rollback"
 CONNECT: Final = "connect"
 POOL_WAIT: Final = "pool"
-"""The kinds of database span; all but STATEMENT have their own name as text (``COMMIT``, ``waiting for a connection``)."""
+"""The kinds of database span; all but STATEMENT have their own name as text (``COMMIT``)."""
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):

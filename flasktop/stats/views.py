@@ -132,7 +132,7 @@ class QueryRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """One worker. ``sample`` values are None until the first sample came. Trends are one value an interval, oldest first."""
+    """One worker. ``sample`` values are None until the first came. Trends are one value an interval, oldest first."""
 
     worker: WorkerId
     state: WorkerState
@@ -197,7 +197,7 @@ class TraceId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpanView:
-    """One span of a request's waterfall; ``start_ms`` from the request's start. ``rows`` None where none are returned."""
+    """One span of a waterfall; ``start_ms`` from the request's start. ``rows`` None where none are returned."""
 
     statement: StatementKey
     dialect: str
@@ -230,7 +230,7 @@ class FoldedView:
 
 @dataclass(frozen=True, slots=True)
 class TraceView:
-    """One finished request. ``error`` is an exception's class name, ``is_error`` by the house's rule (status >= 500 or raised)."""
+    """One finished request. ``error`` is an exception's class name; ``is_error``: status >= 500, or it left the app."""
 
     id: TraceId
     key: EndpointKey
