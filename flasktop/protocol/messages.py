@@ -52,7 +52,7 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of all that travels."""
 
 
-class RouteDef(Message):
+class RouteDef(Message, frozen=True):
     """A row of the endpoint table: what an id in ``Trace.route`` stands for.
 
     ``endpoint`` is Flask's endpoint name, empty where there is none.
@@ -65,7 +65,7 @@ class RouteDef(Message):
     endpoint: str
 
 
-class StatementDef(Message):
+class StatementDef(Message, frozen=True):
     """A row of the statement table: one engine, statement text, source line and relationship.
 
     ``text`` is masked (no literals) and bounded; ``engine`` is dialect and database without credentials, such as
@@ -84,7 +84,7 @@ class StatementDef(Message):
     relationship: str
 
 
-class Span(Message):
+class Span(Message, frozen=True):
     """One database span of a trace. ``start_us`` counts from the start of its trace.
 
     ``rows`` is the number of rows fetched (UNKNOWN for what returns none); ``batch`` the number of parameter sets
@@ -100,7 +100,7 @@ class Span(Message):
     error: str = ""
 
 
-class Folded(Message):
+class Folded(Message, frozen=True):
     """What remains of the spans of one statement beyond the cap of spans in one trace: exact counts and times."""
 
     statement: int
@@ -111,7 +111,7 @@ class Folded(Message):
     rows: int
 
 
-class Trace(Message):
+class Trace(Message, frozen=True):
     """One finished request.
 
     ``number`` counts the worker's traces from 0 without gaps. ``start_us`` is how long before ``Frame.mono`` (and
@@ -145,14 +145,14 @@ class Trace(Message):
     folded: tuple[Folded, ...] = ()
 
 
-class OutsideSpan(Message):
+class OutsideSpan(Message, frozen=True):
     """A span outside any request. ``start_us`` is how long before ``Frame.mono`` it began."""
 
     span: Span
     start_us: int
 
 
-class InFlight(Message):
+class InFlight(Message, frozen=True):
     """A request that runs now: ``age_us`` old at ``Frame.mono``. ``route`` is UNKNOWN before routing."""
 
     method: str
@@ -161,7 +161,7 @@ class InFlight(Message):
     age_us: int
 
 
-class Pool(Message):
+class Pool(Message, frozen=True):
     """The state of one connection pool. UNKNOWN where the pool's class does not count."""
 
     engine: str
@@ -171,7 +171,7 @@ class Pool(Message):
     checked_in: int
 
 
-class Sample(Message):
+class Sample(Message, frozen=True):
     """What the process costs, about once a second.
 
     ``*_bytes`` in bytes; ``cpu_percent`` of one core since the last sample; ``gc_collections``, ``gc_pause_us``,
@@ -200,7 +200,7 @@ class Sample(Message):
     pools: tuple[Pool, ...]
 
 
-class RouteTotal(Message):
+class RouteTotal(Message, frozen=True):
     """Exact sums of one route since the worker's start. ``cpu_known`` counts the traces behind ``cpu_us``,
     ``sql_cpu_us`` and ``wait_us``; ``first_byte_known`` those behind ``first_byte_us``."""
 
@@ -224,7 +224,7 @@ class RouteTotal(Message):
     statuses: dict[int, int]
 
 
-class StatementTotal(Message):
+class StatementTotal(Message, frozen=True):
     """Exact sums of one statement since the worker's start. ``routes`` are the ids of the routes that ran it
     (UNKNOWN among them: outside any request)."""
 
@@ -237,7 +237,7 @@ class StatementTotal(Message):
     routes: tuple[int, ...]
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, frozen=True, tag="hello"):
     """The worker's first message. ``mono`` is the worker's monotonic clock now, ``started_at`` the process's start.
 
     ``agent_started_at`` with ``pid`` is the worker's identity; ``group`` is the same for the workers of one server
@@ -261,7 +261,7 @@ class Hello(Message, tag="hello"):
     grants: tuple[str, ...]
 
 
-class Subscribe(Message, tag="subscribe"):
+class Subscribe(Message, frozen=True, tag="subscribe"):
     """The reader's first and only message: begin with the frames of the newest ``history_s`` seconds.
 
     After those come live frames, and where ``backfill`` is set older frames, newest first, while the live stream idles.
@@ -271,14 +271,14 @@ class Subscribe(Message, tag="subscribe"):
     backfill: bool
 
 
-class Definitions(Message, tag="definitions"):
+class Definitions(Message, frozen=True, tag="definitions"):
     """Definitions that the reader has not seen, sent before the first frame that names them."""
 
     routes: tuple[RouteDef, ...]
     statements: tuple[StatementDef, ...]
 
 
-class Totals(Message, tag="totals"):
+class Totals(Message, frozen=True, tag="totals"):
     """Cumulative sums. Whole (``complete``) on subscribing; within a frame only the rows that changed."""
 
     traces: int
@@ -287,7 +287,7 @@ class Totals(Message, tag="totals"):
     complete: bool
 
 
-class Frame(Message, tag="frame"):
+class Frame(Message, frozen=True, tag="frame"):
     """What happened in one worker in one interval.
 
     ``seq`` counts frames without gaps. ``first_number`` is ``Trace.number`` of the first trace that finished in the
@@ -306,7 +306,7 @@ class Frame(Message, tag="frame"):
     totals: Totals | None
 
 
-class Caught(Message, tag="caught"):
+class Caught(Message, frozen=True, tag="caught"):
     """The newest history asked for has been sent; what follows is live (or backfill). ``next_number`` is the
     number of the first trace that this reader has a right to; ``history_from`` the oldest detail held, Unix seconds."""
 
@@ -314,13 +314,13 @@ class Caught(Message, tag="caught"):
     history_from: float
 
 
-class Bye(Message, tag="bye"):
+class Bye(Message, frozen=True, tag="bye"):
     """The worker ends cleanly; nothing more comes."""
 
     reason: str
 
 
-class Refusal(Message, tag="refusal"):
+class Refusal(Message, frozen=True, tag="refusal"):
     """The worker will not serve this reader: what happened, and what to do."""
 
     message: str
