@@ -1,0 +1,181 @@
+"""What the screens read: the store's views, cut by one clock, cached for the length of one refresh.
+
+Every screen reads through ``app.feed``. Within one refresh the same question is answered once, however many widgets
+ask; while the picture is frozen the answers stay, and collection goes on underneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Protocol, TypeVar, cast
+
+from flasktop.protocol.events import WorkerId
+from flasktop.stats.views import (
+    Died,
+    EndpointDetail,
+    EndpointKey,
+    EndpointRow,
+    QueryRow,
+    StatementDetail,
+    StatementKey,
+    Summary,
+    TraceId,
+    TraceView,
+    Window,
+    WorkerRow,
+)
+
+T = TypeVar("T")
+
+
+class Views(Protocol):
+    """The reading half of ``flasktop.stats.store.Store``."""
+
+    def summary(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> Summary: ...
+    def endpoints(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> tuple[EndpointRow, ...]: ...
+    def queries(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> tuple[QueryRow, ...]: ...
+    def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]: ...
+    def died(self) -> tuple[Died, ...]: ...
+    def log(
+        self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500
+    ) -> tuple[TraceView, ...]: ...
+    def endpoint(
+        self, key: EndpointKey, now: float, window: Window, *, worker: WorkerId | None = None
+    ) -> EndpointDetail | None: ...
+    def statement(
+        self, key: StatementKey, now: float, window: Window, *, worker: WorkerId | None = None
+    ) -> StatementDetail | None: ...
+    def trace(self, trace_id: TraceId) -> TraceView | None: ...
+
+
+class Feed(Protocol):
+    """What ``app.feed`` offers to every screen.
+
+    ``store`` answers from the moment of the last refresh; ``now()`` is that moment on the reader's monotonic clock
+    (it stands still while frozen). ``app`` and ``worker`` are what the person narrowed the view to; None is all.
+    """
+
+    window: Window
+    app: str | None
+    worker: WorkerId | None
+
+    @property
+    def store(self) -> Views: ...
+    @property
+    def frozen(self) -> bool: ...
+    def now(self) -> float: ...
+
+
+class CachedViews:
+    """The store's views, each asked once until ``forget`` is called."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self._answers: dict[Hashable, object] = {}
+
+    def forget(self) -> None:
+        """Let the next questions be asked anew."""
+        self._answers.clear()
+
+    def _once(self, question: Hashable, ask: Callable[[], T]) -> T:
+        if question not in self._answers:
+            self._answers[question] = ask()
+        return cast(T, self._answers[question])
+
+    def summary(self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None) -> Summary:
+        return self._once(
+            ("summary", now, window, app, worker), lambda: self._views.summary(now, window, app=app, worker=worker)
+        )
+
+    def endpoints(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> tuple[EndpointRow, ...]:
+        return self._once(
+            ("endpoints", now, window, app, worker), lambda: self._views.endpoints(now, window, app=app, worker=worker)
+        )
+
+    def queries(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> tuple[QueryRow, ...]:
+        return self._once(
+            ("queries", now, window, app, worker), lambda: self._views.queries(now, window, app=app, worker=worker)
+        )
+
+    def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]:
+        return self._once(("workers", now, window), lambda: self._views.workers(now, window))
+
+    def died(self) -> tuple[Died, ...]:
+        return self._once(("died",), self._views.died)
+
+    def log(self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500) -> tuple[TraceView, ...]:
+        return self._once(("log", app, worker, limit), lambda: self._views.log(app=app, worker=worker, limit=limit))
+
+    def endpoint(
+        self, key: EndpointKey, now: float, window: Window, *, worker: WorkerId | None = None
+    ) -> EndpointDetail | None:
+        return self._once(
+            ("endpoint", key, now, window, worker), lambda: self._views.endpoint(key, now, window, worker=worker)
+        )
+
+    def statement(
+        self, key: StatementKey, now: float, window: Window, *, worker: WorkerId | None = None
+    ) -> StatementDetail | None:
+        return self._once(
+            ("statement", key, now, window, worker), lambda: self._views.statement(key, now, window, worker=worker)
+        )
+
+    def trace(self, trace_id: TraceId) -> TraceView | None:
+        return self._once(("trace", trace_id), lambda: self._views.trace(trace_id))
+
+
+class LiveFeed:
+    """The feed of a running attach: ``refresh`` moves its moment on, unless it is frozen."""
+
+    def __init__(self, views: Views, clock: Callable[[], float], window: Window = Window.MINUTE) -> None:
+        self.window = window
+        self.app: str | None = None
+        self.worker: WorkerId | None = None
+        self._clock = clock
+        self._now = clock()
+        self._frozen = False
+        self._cached = CachedViews(views)
+
+    @property
+    def store(self) -> Views:
+        return self._cached
+
+    @property
+    def frozen(self) -> bool:
+        return self._frozen
+
+    def now(self) -> float:
+        return self._now
+
+    def refresh(self) -> None:
+        """Move to the present, unless frozen."""
+        if not self._frozen:
+            self._now = self._clock()
+            self._cached.forget()
+
+    def freeze(self) -> None:
+        """Hold the present picture, whole: what the panels show now is asked for now, and kept."""
+        self.refresh()
+        self._frozen = True
+        store = self._cached
+        store.died()
+        store.log(app=self.app, worker=self.worker)
+        store.workers(self._now, self.window)
+        store.summary(self._now, self.window, app=self.app, worker=self.worker)
+        store.endpoints(self._now, self.window, app=self.app, worker=self.worker)
+        store.queries(self._now, self.window, app=self.app, worker=self.worker)
+
+    def thaw(self) -> None:
+        """Go on with the present."""
+        self._frozen = False
+        self.refresh()

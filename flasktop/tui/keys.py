@@ -1,0 +1,127 @@
+"""The one key table: it makes the bindings, the footer, the help and the palette.
+
+A screen or panel names the scopes it answers to (``bindings("everywhere", "panel", "endpoints")``); a new key is one
+entry here. Reserved for what is not built yet and not to be taken: ``x h t m P E F [ ]`` and the digits 3, 5, 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from textual.binding import Binding, BindingType
+
+Scope = Literal[
+    "everywhere",
+    "panel",
+    "endpoints",
+    "queries",
+    "processes",
+    "log",
+    "detail",
+    "endpoint",
+    "trace",
+    "statement",
+    "dialog",
+]
+"""Where a key works. ``panel`` is all panels of the main screen, ``detail`` all drill-down screens."""
+
+SCOPE_TITLES: Final[dict[Scope, str]] = {
+    "everywhere": "Everywhere",
+    "panel": "Every list",
+    "endpoints": "Endpoints",
+    "queries": "Queries",
+    "processes": "Processes",
+    "log": "Log",
+    "detail": "Every detail",
+    "endpoint": "One endpoint",
+    "trace": "One request",
+    "statement": "One statement",
+    "dialog": "Dialogs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key.
+
+    ``keys`` is what Textual calls them, comma separated; ``shown`` how the footer and help write them; ``label`` is
+    the footer's one or two words, ``help`` the whole sentence; ``footer`` is the rank in the footer (0: not there,
+    1 stays longest when the terminal is narrow).
+    """
+
+    keys: str
+    shown: str
+    action: str
+    label: str
+    help: str
+    scope: Scope
+    footer: int = 0
+    palette: bool = False
+    priority: bool = False
+
+    @property
+    def id(self) -> str:
+        """The name under which a keymap may change it."""
+        return f"{self.scope}.{self.action}"
+
+
+KEYS: Final[tuple[Key, ...]] = (
+    # Everywhere
+    Key("question_mark,f1", "?", "help", "help", "Show the keys of this screen", "everywhere", 3, palette=True),
+    Key("q", "q", "quit", "quit", "Leave flasktop; the app is not touched", "everywhere", 2, palette=True),
+    Key("space", "space", "freeze", "freeze", "Hold the picture; collection goes on", "everywhere", 6, palette=True),
+    Key("w", "w", "window", "window", "Next time window: 10 s, 1 m, 5 m, all", "everywhere", 5, palette=True),
+    Key("plus,equals_sign", "+", "slower", "slower", "Refresh less often", "everywhere", palette=True),
+    Key("minus", "-", "faster", "faster", "Refresh more often", "everywhere", palette=True),
+    Key("W", "W", "worker", "worker", "Next worker, or all of them", "everywhere", palette=True),
+    Key("T", "T", "theme", "theme", "Next theme", "everywhere", palette=True),
+    Key("R", "R", "reset", "reset", "Forget what was counted and begin anew", "everywhere", palette=True),
+    Key("ctrl+p", "^p", "command_palette", "palette", "Find a command by its name", "everywhere", 9),
+    # Every list
+    Key("1", "1", "panel('endpoints')", "endpoints", "Endpoints: which are slow, and why", "panel", palette=True),
+    Key("2", "2", "panel('queries')", "queries", "Queries: which statements cost", "panel", palette=True),
+    Key("4", "4", "panel('processes')", "processes", "Processes: what each worker costs", "panel", palette=True),
+    Key("L", "L", "panel('log')", "log", "Log of requests, newest first", "panel", palette=True),
+    Key("tab", "tab", "next_panel(1)", "next", "Next panel", "panel"),
+    Key("shift+tab", "⇧tab", "next_panel(-1)", "previous", "Previous panel", "panel"),
+    Key("enter", "↵", "open", "open", "Open the selected row", "panel", 1),
+    Key("slash", "/", "filter", "filter", "Filter rows: text, /regex/, ! inverts", "panel", 4, palette=True),
+    Key("escape", "esc", "clear", "clear", "Clear the filter, then the worker", "panel"),
+    Key("s", "s", "sort(1)", "sort", "Sort by the next column", "panel", 5),
+    Key("S", "S", "sort(-1)", "sort back", "Sort by the previous column", "panel"),
+    Key("r", "r", "reverse", "reverse", "Reverse the order", "panel", 8, palette=True),
+    Key("c", "c", "columns", "columns", "Choose the columns", "panel", palette=True),
+    Key("H", "H", "hide", "hide", "Hide the selected row; again on nothing shows all", "panel", palette=True),
+    Key("y", "y", "copy", "copy", "Copy the selected row's full text", "panel", 7, palette=True),
+    Key("down,j", "j ↓", "cursor(1)", "down", "Next row", "panel"),
+    Key("up,k", "k ↑", "cursor(-1)", "up", "Previous row", "panel"),
+    Key("home,g", "g", "cursor_to(0)", "top", "First row", "panel"),
+    Key("end,G", "G", "cursor_to(-1)", "end", "Last row", "panel"),
+    Key("pagedown", "pgdn", "page(1)", "page down", "One page down", "panel"),
+    Key("pageup", "pgup", "page(-1)", "page up", "One page up", "panel"),
+    # Every detail
+    Key("escape", "esc", "back", "back", "Back to where you came from", "detail", 1),
+)
+"""Every key of the program, in the order of the help."""
+
+
+def keys_of(*scopes: Scope) -> tuple[Key, ...]:
+    """The keys that work in ``scopes``, in the table's order."""
+    return tuple(key for key in KEYS if key.scope in scopes)
+
+
+def bindings(*scopes: Scope) -> list[BindingType]:
+    """Textual's bindings for ``scopes``."""
+    return [
+        Binding(
+            key.keys,
+            key.action,
+            key.label,
+            show=key.footer > 0,
+            key_display=key.shown,
+            priority=key.priority,
+            id=key.id,
+        )
+        for key in keys_of(*scopes)
+    ]

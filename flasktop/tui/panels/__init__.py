@@ -1,0 +1,1 @@
+"""One panel a question: endpoints, queries, processes, and the log of requests."""

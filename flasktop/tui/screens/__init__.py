@@ -1,0 +1,1 @@
+"""Screens: the main one with its panels, waiting, picker, help and small dialogs."""

@@ -1,0 +1,55 @@
+"""What all full screens share: the summary above, the keys below, and one refresh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import Screen
+
+from flasktop.tui.feed import Feed
+from flasktop.tui.keys import Scope
+from flasktop.tui.widgets.footer import KeyFooter
+from flasktop.tui.widgets.summary import SummaryBar
+
+if TYPE_CHECKING:
+    from flasktop.tui.app import FlasktopApp
+
+
+class ViewScreen(Screen[None]):
+    """A full screen: two lines of summary, the body, one line of keys.
+
+    A subclass yields its body from ``body`` and reads anew from ``self.feed`` in ``refresh_view``, which the app
+    calls at every refresh while the screen is visible and not frozen (and once when it appears). ``scopes`` names
+    the scopes of the key table that the screen answers to, nearest first; its bindings are
+    ``BINDINGS = bindings(...)`` of its own scopes (those of ``everywhere`` belong to the app).
+    """
+
+    scopes: ClassVar[tuple[Scope, ...]] = ()
+
+    DEFAULT_CSS = """
+    ViewScreen { layout: vertical; background: $background; }
+    ViewScreen > #body { height: 1fr; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield SummaryBar()
+        with Vertical(id="body"):
+            yield from self.body()
+        yield KeyFooter(self.footer_scopes())
+
+    def body(self) -> ComposeResult:
+        """The widgets between summary and footer."""
+        yield from ()
+
+    def footer_scopes(self) -> tuple[Scope, ...]:
+        """The scopes whose keys the footer shows now."""
+        return (*self.scopes, "everywhere")
+
+    @property
+    def feed(self) -> Feed:
+        return cast("FlasktopApp", self.app).feed
+
+    def refresh_view(self) -> None:
+        """Show what the feed says now."""
