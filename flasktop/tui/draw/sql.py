@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import re
 from functools import lru_cache
 from typing import Final
@@ -12,54 +10,22 @@ from rich.text import Text
 
 from flasktop.protocol.text import neutral
 from flasktop.tui.draw.code import coloured
+from flasktop.tui.draw.layout import lay_out
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit
 
 PRETTY_LIMIT: Final = 20_000
-"""Characters of a statement beyond which it is shown as it came: parsing it would be felt."""
-
-_DIALECTS: Final = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}
-
-_PLACEHOLDER = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`          # quoted: left alone
-    |(?P<hole>
-        %\([^)]*\)s | %s                               # pyformat, format
-        |\$\d+                                         # numeric, PostgreSQL
-        |(?<![:\w]):(?!=)[A-Za-z_]\w* | (?<![:\w]):\d+ # named, not ::cast
-        |@[A-Za-z_]\w* | \? | …                        # T-SQL, qmark, elided
-        |__\[[^\]]*\]                                  # SQLAlchemy's post-compile
-    )""",
-    re.VERBOSE,
-)
-_MASK = "flasktop_hole_{}_"
-_MASKED = re.compile(r"\bflasktop_hole_(\d+)_", re.IGNORECASE)
-_WORDS = re.compile(r"[\w$]+|\S")
+"""Characters of a statement beyond which it is shown as it came: laying it out would be felt."""
 
 
 @lru_cache(maxsize=512)
-def pretty(text: str, dialect: str = "") -> str:
-    """``text`` over several lines as ``sqlglot`` lays it out, or as it came where it cannot be parsed.
+def pretty(text: str, width: int = 100) -> str:
+    """``text`` over several lines, one clause a line, long lists wrapped near ``width`` cells.
 
-    Placeholders stay as they are. The result is used only if it has the same words as the statement (keyword case
-    and optional words aside), so that what is shown is never another statement than what ran. Never raises.
+    Only white space differs from what ran. Beyond ``PRETTY_LIMIT`` it is shown as it came. Never raises.
     """
-    text = neutral(text, multiline=True)
-    if len(text) > PRETTY_LIMIT:
-        return text
-    holes: list[str] = []
-
-    def masked(match: re.Match[str]) -> str:
-        if match.group("hole") is None:
-            return match.group(0)
-        holes.append(match.group("hole"))
-        return _MASK.format(len(holes) - 1)
-
-    with contextlib.suppress(Exception):  # a third party's parser on a stranger's text
-        made = _laid_out(_PLACEHOLDER.sub(masked, text), dialect)
-        restored = _MASKED.sub(lambda match: holes[int(match.group(1))], made)
-        if _same(restored, text):
-            return restored
-    return text.strip()
+    text = neutral(text, multiline=True).strip()
+    return text if len(text) > PRETTY_LIMIT else lay_out(text, width)
 
 
 def highlight(text: str, palette: Palette) -> Text:
@@ -110,26 +76,3 @@ def _top_level_from(flat: str) -> int | None:
         elif depth == 0 and token.upper() == "FROM":
             return match.start()
     return None
-
-
-def _laid_out(text: str, dialect: str) -> str:
-    import sqlglot  # 0.1 s to import: only when the first statement is opened
-
-    name = dialect.partition("+")[0]
-    logger = logging.getLogger("sqlglot")
-    level, logger.level = logger.level, logging.CRITICAL  # it warns on stderr, where the screen is drawn
-    try:
-        known = _DIALECTS.get(name, name)
-        known = known if known in {d.value for d in sqlglot.Dialects} else ""
-        return sqlglot.transpile(text, read=known, write=known, pretty=True)[0]
-    finally:
-        logger.level = level
-
-
-def _same(made: str, text: str) -> bool:
-    """Whether two statements have the same words: a layout may move white space and change case, nothing else."""
-    return _words(made) == _words(text)
-
-
-def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORDS.findall(text) if word not in ";"]
