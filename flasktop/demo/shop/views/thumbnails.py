@@ -1,0 +1,30 @@
+"""The little picture beside a category's name."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort
+from sqlalchemy import select
+
+from flasktop.demo.shop.database import db
+from flasktop.demo.shop.models import Category
+from flasktop.demo.shop.thumbnails import draw
+
+pages = Blueprint("thumbnails", __name__)
+
+
+@pages.get("/thumbnail/<int:category_id>")
+def thumbnail(category_id: int) -> Response:
+    """FAULT: the same picture is drawn anew for each visitor; meanwhile no other thread gets the interpreter."""
+    hue = db.session.scalar(select(Category.hue).where(Category.id == category_id))
+    if hue is None:
+        abort(404)
+    return Response(draw(hue), mimetype="image/png")
+
+
+@pages.get("/thumbnail/<int:category_id>/stored")
+def thumbnail_stored(category_id: int) -> Response:
+    """The picture as it was drawn once, when the category was made."""
+    picture = db.session.scalar(select(Category.thumbnail).where(Category.id == category_id))
+    if picture is None:
+        abort(404)
+    return Response(picture, mimetype="image/png")
