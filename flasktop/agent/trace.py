@@ -55,8 +55,11 @@ class SpanRecord:
     folded: FoldedSum | None
 
     def key(self) -> tuple[object, ...]:
-        """What makes two spans the same row of queries (objects by identity: cheap, resolved later)."""
-        return (self.kind, self.text, self.engine, self.code, self.instruction, self.relationship)
+        """What makes two spans the same row of queries.
+
+        By identity, since hashing a code object hashes its bytecode: whoever keeps a key keeps a span of it, too.
+        """
+        return (self.kind, self.text, id(self.engine), id(self.code), self.instruction, id(self.relationship))
 
     def fetched(self, rows: int, fetch_ns: int, cpu_ns: int) -> None:
         """Add ``rows`` and time of a fetch."""
@@ -88,42 +91,53 @@ class FoldedSum:
         span.folded = self
 
 
+class AppInfo:
+    """What the hot path needs to know of an app; ``label`` is its name as the journal's slots hold it."""
+
+    __slots__ = ("label", "mask_paths", "name")
+
+    def __init__(self, name: str, mask_paths: bool = False) -> None:
+        self.name = name
+        self.label = name.encode("utf-8", "replace")
+        self.mask_paths = mask_paths
+
+
 class RequestTrace:
     """One request while it runs. Created by the middleware, filled by the Flask and SQLAlchemy hooks.
 
-    ``method`` and ``path`` are the request's; ``rule`` stays None where no URL rule matched. ``cpu_start_ns`` is -1
-    where the thread's clock says nothing. ``finished`` is set once; spans that come later are outside any request.
+    Defaults stand in the class, so that a request pays only for what it sets. ``rule`` stays None where no URL rule
+    matched. ``cpu_start_ns`` is -1 where the thread's clock says nothing. ``inside`` is True while the app's
+    callable runs. ``finished`` is set once; spans that come later are outside any request.
     """
 
-    __slots__ = (
-        "app", "asynchronous", "bytes_sent", "cpu_end_ns", "cpu_start_ns", "end_ns", "endpoint", "finished",
-        "first_byte_ns", "flags", "folded", "ignored", "method", "overflow", "path", "query", "raised", "rule",
-        "slot", "spans", "start_ns", "status", "thread",
-    )  # fmt: skip
+    app: AppInfo
+    rule: str | None = None
+    endpoint: str = ""
+    status: int = 0
+    headers: list[tuple[str, str]] | None = None
+    flags: int = 0
+    end_ns: int = 0
+    first_byte_ns: int = 0
+    cpu_end_ns: int = -1
+    bytes_sent: int = 0
+    raised: type[BaseException] | None = None
+    ignored: bool = False
+    inside: bool = True
+    complete: bool = False
+    finished: bool = False
+    overflow: deque[SpanRecord] | None = None
+    folded: dict[tuple[object, ...], FoldedSum] | None = None
 
-    app: str
-    method: str
-    path: str
-    query: str
-    rule: str | None
-    endpoint: str
-    status: int
-    flags: int
-    thread: int
-    slot: int
-    start_ns: int
-    end_ns: int
-    first_byte_ns: int
-    cpu_start_ns: int
-    cpu_end_ns: int
-    bytes_sent: int
-    raised: type[BaseException] | None
-    asynchronous: bool
-    ignored: bool
-    finished: bool
-    spans: list[SpanRecord]
-    overflow: deque[SpanRecord] | None
-    folded: dict[tuple[object, ...], FoldedSum] | None
+    def __init__(self, app: AppInfo, method: str, path: str, query: str, start_ns: int) -> None:
+        self.app = app
+        self.method = method
+        self.path = path
+        self.query = query
+        self.start_ns = start_ns
+        self.cpu_start_ns = -1
+        self.thread = 0
+        self.slot = -1
+        self.spans: list[SpanRecord] = []
 
     def fold(self, span: SpanRecord) -> None:
         """Take a span beyond the cap: keep it whole for a while, then add it to its key's sum."""

@@ -105,6 +105,7 @@ class BlackBox:
 
 
 _decoder: Final[msgspec.msgpack.Decoder[ToReader]] = msgspec.msgpack.Decoder(ToReader)
+_UNREADABLE: Final = "It is left alone; delete it if nothing else uses it."
 T = TypeVar("T")
 
 
@@ -128,18 +129,33 @@ def parse(data: bytes) -> BlackBox:
     )
 
 
+def peek(header: bytes) -> tuple[Hello, float]:
+    """Read who wrote a journal, and the wall clock of its last sign of life, from its first ``HEADER_BYTES``.
+
+    Raises:
+        ProtocolError: as ``parse``.
+    """
+    hello, _ = _header(header)
+    return hello, CLOCKS[0].unpack_from(header, CLOCKS[1])[0]
+
+
 def _preamble(data: bytes) -> tuple[Hello, Layout]:
-    unreadable = "It is left alone; delete it if nothing else uses it."
+    hello, layout = _header(data)
+    if len(data) < layout.size:
+        raise ProtocolError("The journal was cut short.", _UNREADABLE)
+    return hello, layout
+
+
+def _header(data: bytes) -> tuple[Hello, Layout]:
     if len(data) < HEADER_BYTES:
-        raise ProtocolError("The file is too short to be a flasktop journal.", unreadable)
+        raise ProtocolError("The file is too short to be a flasktop journal.", _UNREADABLE)
     magic, version, slots, definitions, totals, ring, hello_length = PREAMBLE.unpack_from(data)
-    layout = Layout(slots, definitions, totals, ring)
-    if magic != MAGIC or version != LAYOUT_VERSION or len(data) < layout.size:
-        raise ProtocolError("The file is not a journal of this version of flasktop, or was cut short.", unreadable)
+    if magic != MAGIC or version != LAYOUT_VERSION:
+        raise ProtocolError("The file is not a journal of this version of flasktop.", _UNREADABLE)
     hello = next(iter(_only(Hello, _walk(data[HELLO_AT : min(HELLO_AT + hello_length, HEADER_BYTES)]))), None)
     if hello is None:
-        raise ProtocolError("The journal ends before it says which worker wrote it.", unreadable)
-    return hello, layout
+        raise ProtocolError("The journal ends before it says which worker wrote it.", _UNREADABLE)
+    return hello, Layout(slots, definitions, totals, ring)
 
 
 def _walk(region: bytes) -> Iterator[ToReader]:

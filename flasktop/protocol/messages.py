@@ -174,10 +174,11 @@ class Pool(Message, frozen=True):
 class Sample(Message, frozen=True):
     """What the process costs, about once a second.
 
-    ``*_bytes`` in bytes; ``cpu_percent`` of one core since the last sample; ``gc_collections``, ``gc_pause_us``,
-    ``context_switches`` and ``requests`` since the process's agent began; ``agent_cpu_percent`` is the agent
-    thread's own CPU of one core, ``agent_bytes`` what journal and tables hold. ``uss_bytes`` and ``pss_bytes`` are
-    measured rarely (UNKNOWN until then). ``in_flight`` counts all, ``running`` lists the oldest of them.
+    ``*_bytes`` in bytes; ``cpu_percent`` of one core since the last sample, and ``agent_cpu_percent`` the agent
+    thread's own part of it (both UNKNOWN in the first sample). ``gc_collections``, ``gc_pause_us`` and ``requests``
+    since the agent began, ``context_switches`` since the process began. ``agent_bytes``: what journal and tables
+    hold. ``uss_bytes`` and ``pss_bytes`` are measured rarely (UNKNOWN until then). ``in_flight`` counts all requests
+    that run, ``running`` lists the oldest of them.
     """
 
     rss_bytes: int

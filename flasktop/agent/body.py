@@ -1,0 +1,134 @@
+"""The response body, passed through untouched while its bytes and its end are noted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter_ns
+from typing import Any
+
+from flasktop.agent.trace import RequestTrace
+from flasktop.protocol.messages import CLOSED_EARLY, OFFLOADED, RAISED
+
+Finish = Callable[[RequestTrace], None]
+
+
+class Body:
+    """An iterable that hands on what the app's iterable yields and ends the request when it is closed.
+
+    ``close`` of the app's iterable is called exactly once, however often the server calls ours.
+    """
+
+    __slots__ = ("_finish", "_next", "_result", "_trace")
+
+    def __init__(self, result: Iterable[bytes], trace: RequestTrace, finish: Finish) -> None:
+        self._result = result
+        self._trace = trace
+        self._finish = finish
+        self._next: Callable[[], bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._next = iter(self._result).__next__
+        return self
+
+    def __next__(self) -> bytes:
+        step = self._next
+        if step is None:
+            step = self._next = iter(self._result).__next__
+        trace = self._trace
+        try:
+            chunk = step()
+        except StopIteration:
+            trace.complete = True
+            raise
+        except BaseException as error:
+            trace.raised = type(error)
+            trace.flags |= RAISED
+            raise
+        if chunk:
+            if not trace.bytes_sent:
+                trace.first_byte_ns = perf_counter_ns()
+            with contextlib.suppress(TypeError):
+                trace.bytes_sent += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        trace = self._trace
+        if trace.finished:
+            return
+        try:
+            close = getattr(self._result, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:
+            trace.raised = type(error)
+            trace.flags |= RAISED
+            raise
+        finally:
+            if not trace.complete and not trace.flags & RAISED and not _was_sent_whole(self._result, trace):
+                trace.flags |= CLOSED_EARLY
+            self._finish(trace)
+
+
+class SizedBody(Body):
+    """A body whose length the server may ask for, as with a list: servers derive Content-Length from it."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._result)  # type: ignore[arg-type]  # made only for results that have a length
+
+
+def wrap(result: Iterable[bytes], environ: dict[str, Any], trace: RequestTrace, finish: Finish) -> Iterable[bytes]:
+    """Return the body to give to the server: the app's own object where the server may offload it as a file."""
+    file_wrapper = environ.get("wsgi.file_wrapper")
+    if file_wrapper is not None and _is_file(result, file_wrapper):
+        _finish_on_close(result, trace, finish)
+        return result
+    return SizedBody(result, trace, finish) if hasattr(result, "__len__") else Body(result, trace, finish)
+
+
+def _is_file(result: object, file_wrapper: object) -> bool:
+    # uWSGI's file_wrapper returns the file itself and offloads it only if it comes back as the same object.
+    return (isinstance(file_wrapper, type) and isinstance(result, file_wrapper)) or hasattr(result, "read")
+
+
+def _finish_on_close(result: Any, trace: RequestTrace, finish: Finish) -> None:
+    """End the request when the server closes the file; at once where the object cannot tell us."""
+    trace.flags |= OFFLOADED
+    trace.bytes_sent = content_length(trace) or 0
+    close = getattr(result, "close", None)
+
+    def closed() -> None:
+        try:
+            if close is not None:
+                close()
+        finally:
+            if not trace.finished:
+                finish(trace)
+
+    try:
+        result.close = closed
+    except (AttributeError, TypeError):
+        finish(trace)
+
+
+def content_length(trace: RequestTrace) -> int | None:
+    """The response's Content-Length, None where it has none that makes sense."""
+    for name, value in trace.headers or ():
+        if name.lower() == "content-length" and value.isdecimal():
+            return int(value)
+    return None
+
+
+def _was_sent_whole(result: object, trace: RequestTrace) -> bool:
+    """Whether a body whose end was not asked for is complete all the same.
+
+    Servers stop at Content-Length, take a list by its length, and send no body for HEAD, 204 and 304.
+    """
+    if trace.method == "HEAD" or trace.status in (204, 304) or 100 <= trace.status < 200:
+        return True
+    length = content_length(trace)
+    if length is not None:
+        return trace.bytes_sent >= length
+    return isinstance(result, (list, tuple)) and trace.bytes_sent >= sum(map(len, result))

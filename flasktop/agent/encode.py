@@ -1,0 +1,144 @@
+"""From the hot path's records to the journal's messages; runs in the agent's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from flasktop.agent.tables import Routes, Statements
+from flasktop.agent.trace import RequestTrace, SpanRecord
+from flasktop.protocol.messages import STATEMENT, UNKNOWN, Folded, InFlight, OutsideSpan, Span, Trace
+
+PATH_LIMIT = 512
+"""A path is cut after so many characters."""
+
+
+class TraceEncoder:
+    """Makes messages of records; ids come from the worker's tables."""
+
+    def __init__(self, routes: Routes, statements: Statements) -> None:
+        self._routes = routes
+        self._statements = statements
+
+    def trace(self, record: RequestTrace, number: int, now_ns: int) -> Trace:
+        """The message of a finished request."""
+        record.fold_rest()
+        duration_us = max(record.end_ns - record.start_ns, 0) // 1000
+        spans = tuple([self._span(span, record.start_ns) for span in record.spans])
+        folded = self._folded(record)
+        execute_us, fetch_us, other_us, statements, rows = self._sums(spans, folded)
+        cpu_us, sql_cpu_us = _cpu(record)
+        wait_us = UNKNOWN
+        if cpu_us != UNKNOWN:
+            outside_sql = max(cpu_us - sql_cpu_us, 0)
+            wait_us = max(duration_us - execute_us - fetch_us - other_us - outside_sql, 0)
+        return Trace(
+            number,
+            self._routes.id(record),
+            max(now_ns - record.start_ns, 0) // 1000,
+            duration_us,
+            (record.first_byte_ns - record.start_ns) // 1000 if record.first_byte_ns else UNKNOWN,
+            cpu_us,
+            sql_cpu_us,
+            wait_us,
+            execute_us,
+            fetch_us,
+            other_us,
+            statements,
+            rows,
+            record.status,
+            record.bytes_sent,
+            record.flags,
+            shown_path(record),
+            record.raised.__name__ if record.raised else "",
+            spans,
+            folded,
+        )
+
+    def outside(self, span: SpanRecord, now_ns: int) -> OutsideSpan:
+        """The message of a span outside any request."""
+        return OutsideSpan(self._span(span, span.start_ns), max(now_ns - span.start_ns, 0) // 1000)
+
+    def running(self, record: RequestTrace, now_ns: int) -> InFlight:
+        """The message of a request that still runs."""
+        age_us = max(now_ns - record.start_ns, 0) // 1000
+        route = self._routes.id(record) if record.rule is not None else UNKNOWN
+        return InFlight(record.method, route, shown_path(record), age_us)
+
+    def _span(self, span: SpanRecord, origin_ns: int) -> Span:
+        return Span(
+            self._statements.id(span),
+            max(span.start_ns - origin_ns, 0) // 1000,
+            (span.execute_ns + 500) // 1000,
+            (span.fetch_ns + 500) // 1000,
+            span.rows,
+            span.batch,
+            span.failure.__name__ if span.failure is not None else "",
+        )
+
+    def _folded(self, record: RequestTrace) -> tuple[Folded, ...]:
+        if not record.folded:
+            return ()
+        return tuple(
+            Folded(
+                self._statements.id(total.sample),
+                total.count,
+                total.errors,
+                total.execute_ns // 1000,
+                total.fetch_ns // 1000,
+                total.rows,
+            )
+            for total in record.folded.values()
+        )
+
+    def _sums(self, spans: Iterable[Span], folded: Iterable[Folded]) -> tuple[int, int, int, int, int]:
+        execute_us = fetch_us = other_us = statements = rows = 0
+        kind = self._statements.kind
+        for span in spans:
+            if kind(span.statement) == STATEMENT:
+                execute_us += span.execute_us
+                fetch_us += span.fetch_us
+                statements += 1
+                if span.rows > 0:
+                    rows += span.rows
+            else:
+                other_us += span.execute_us
+        for part in folded:
+            if kind(part.statement) == STATEMENT:
+                execute_us += part.execute_us
+                fetch_us += part.fetch_us
+                statements += part.count
+                rows += part.rows
+            else:
+                other_us += part.execute_us
+        return execute_us, fetch_us, other_us, statements, rows
+
+
+def _cpu(record: RequestTrace) -> tuple[int, int]:
+    """CPU of the request and the part inside SQL, in us; both UNKNOWN where the thread's clock cannot tell."""
+    if record.cpu_start_ns < 0 or record.cpu_end_ns < 0:
+        return UNKNOWN, UNKNOWN
+    sql_ns = sum([span.cpu_ns for span in record.spans])
+    if record.folded:
+        sql_ns += sum(total.cpu_ns for total in record.folded.values())
+    cpu_ns = max(record.cpu_end_ns - record.cpu_start_ns, 0)
+    return cpu_ns // 1000, min(sql_ns, cpu_ns) // 1000
+
+
+def shown_path(record: RequestTrace) -> str:
+    """The request's path as it is shown: decoded from WSGI's latin-1, cut, values of the query string masked."""
+    if record.app.mask_paths:
+        return record.rule or ""
+    path = record.path
+    if not path.isascii():
+        path = path.encode("latin-1", "replace").decode("utf-8", "replace")
+    if len(path) > PATH_LIMIT:
+        path = path[:PATH_LIMIT] + "…"
+    return path + masked_query(record.query) if record.query else path
+
+
+def masked_query(query: str) -> str:
+    """``?name=…&other=…``: the names of a query string without their values, bounded."""
+    names = [part.partition("=") for part in query[:PATH_LIMIT].split("&", 16)[:16] if part]
+    # A part without "=" may itself be a value (a token, a search): it is masked whole.
+    return "?" + "&".join(f"{quote(name, safe='[]%+', errors='replace')}=…" if sign else "…" for name, sign, _ in names)

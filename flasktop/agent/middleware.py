@@ -1,0 +1,146 @@
+"""The WSGI middleware: one request in, one trace out, nothing changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from os import getpid
+from threading import get_ident
+from time import perf_counter_ns, thread_time_ns
+from typing import TYPE_CHECKING, Any
+
+from flasktop.agent import flask_hooks
+from flasktop.agent.body import wrap
+from flasktop.agent.config import Settings
+from flasktop.agent.guard import guard
+from flasktop.agent.runtime import Agent, process, start
+from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
+from flasktop.protocol.blackbox import SLOT
+from flasktop.protocol.messages import RAISED
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+_pack_slot = SLOT.pack_into
+_SLOT_SIZE = SLOT.size
+
+
+class Middleware:
+    """Wrap a WSGI app by hand: ``app.wsgi_app = Middleware(app.wsgi_app)``, or any WSGI callable.
+
+    Where a Flask app is found behind ``wsgi_app`` (through its bound method, or attributes ``app`` and ``wsgi_app``
+    of other middleware), its settings and its URL rules are used; any other app's requests are all unmatched.
+    ``FlaskTop(app)`` does this for you.
+
+    Args:
+        wsgi_app: the callable to wrap.
+        name: what ``flasktop attach NAME`` calls the app; over ``FLASKTOP_NAME``.
+        config: settings (``FLASKTOP_...``); default: the Flask app's config, and the environment.
+
+    Raises:
+        ConfigurationError: a setting has a value that it does not take.
+        RegistrationError: the Flask app behind it is registered already.
+    """
+
+    def __init__(self, wsgi_app: WSGIApplication, *, name: str = "", config: Mapping[str, Any] | None = None) -> None:
+        flask_app = flask_hooks.flask_behind(wsgi_app)
+        if config is None:
+            config = flask_app.config if flask_app is not None else {}
+        self.wsgi_app = wsgi_app
+        self.settings = Settings.load(config)
+        fallback = str(getattr(flask_app or wsgi_app, "name", "") or getattr(wsgi_app, "__name__", "wsgi"))
+        self.app = AppInfo(name or self.settings.name or fallback, self.settings.mask_paths)
+        self._ignores = self.settings.ignores if self.settings.ignore else None
+        self.ignored_routes: set[str] = set()
+        self._enabled = self.settings.enabled
+        if self._enabled:
+            if flask_app is not None:
+                flask_hooks.register(flask_app, self.app, self)
+            if self.app.name not in process.apps:
+                process.apps.append(self.app.name)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request (PEP 3333)."""
+        if not self._enabled:
+            return self.wsgi_app(environ, start_response)
+        agent = process.agent
+        if agent is None or agent.pid != getpid():
+            agent = start(self.settings, environ)
+        if guard.has_news:
+            guard.flush_log()
+        outer = current_trace.get()
+        if agent is None or not agent.active or (outer is not None and outer.inside and not outer.finished):
+            return self.wsgi_app(environ, start_response)
+        try:
+            trace = self._begin(agent, environ)
+        except Exception as error:  # noqa: BLE001 - the guard's: an environ that we cannot read is still the app's
+            guard.report("beginning a request", error)
+            return self.wsgi_app(environ, start_response)
+        return self._serve(agent, trace, environ, start_response)
+
+    def _begin(self, agent: Agent, environ: dict[str, Any]) -> RequestTrace:
+        method = environ["REQUEST_METHOD"]
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        trace = RequestTrace(self.app, method, path, environ.get("QUERY_STRING", ""), perf_counter_ns())
+        if self._ignores is not None and self._ignores(path):
+            trace.ignored = True
+        else:
+            _take_slot(agent, trace)
+        if agent.cpu_known:
+            trace.thread = get_ident()
+            trace.cpu_start_ns = thread_time_ns()
+        current_trace.set(trace)
+        return trace
+
+    def _serve(
+        self, agent: Agent, trace: RequestTrace, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        def started(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
+            with contextlib.suppress(Exception):  # a status that is none is for the server to refuse
+                trace.status = int(status[:3])
+            trace.headers = headers
+            write = start_response(status, headers, *rest, **named)
+
+            def counted(data: bytes) -> object:
+                if not trace.bytes_sent:
+                    trace.first_byte_ns = perf_counter_ns()
+                trace.bytes_sent += len(data)
+                return write(data)
+
+            return counted
+
+        try:
+            result = self.wsgi_app(environ, started)
+        except BaseException as error:
+            trace.inside = False
+            trace.raised = type(error)
+            trace.flags |= RAISED
+            agent.end(trace)
+            raise
+        trace.inside = False
+        try:
+            return wrap(result, environ, trace, agent.end)
+        except Exception as error:  # noqa: BLE001 - the guard's: the body goes out as it is
+            guard.report("wrapping a body", error)
+            agent.end(trace)
+            return result
+
+    def learn(self, route: str) -> None:
+        """Called once for each URL rule that is used."""
+        if self.settings.ignores(route):
+            self.ignored_routes.add(route)
+
+
+def _take_slot(agent: Agent, trace: RequestTrace) -> None:
+    """Write the request into the black box, so that a kill leaves it behind."""
+    journal = agent.journal
+    try:
+        slot = journal.free_slots.pop()
+    except IndexError:
+        return  # more in flight than slots: it is recorded when it ends
+    trace.slot = slot
+    agent.running[slot] = trace
+    app = trace.app
+    path = b"" if app.mask_paths else trace.path.encode("latin-1", "replace")
+    at = journal.slots_at + slot * _SLOT_SIZE
+    _pack_slot(journal.memory, at, 1, trace.start_ns, trace.method.encode("latin-1", "replace"), app.label, path, b"")

@@ -1,0 +1,46 @@
+"""The operating system's own threads, locks and sockets, also where gevent or eventlet has patched them.
+
+The agent's thread must run while the hub sleeps or computes, so nothing that it touches may be a greenlet's. See
+the field failures behind this: OpenTelemetry's exporter hung on a patched Condition (opentelemetry-python#3886).
+"""
+
+from __future__ import annotations
+
+import sys
+from _socket import socket as socket
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["greenlets", "original", "poll", "socket", "start_thread"]
+
+
+def greenlets() -> str:
+    """The name of the library that has replaced threads by greenlets, empty where threads are threads."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        return "gevent"
+    eventlet = sys.modules.get("eventlet.patcher")
+    if eventlet is not None and eventlet.is_monkey_patched("thread"):
+        return "eventlet"
+    return ""
+
+
+def original(module: str, name: str) -> Any:
+    """Return ``module.name`` as it was before any monkey patching."""
+    library = greenlets()
+    if library == "gevent":
+        return sys.modules["gevent.monkey"].get_original(module, name)
+    if library == "eventlet":
+        return getattr(sys.modules["eventlet.patcher"].original(module), name)
+    __import__(module)
+    return getattr(sys.modules[module], name)
+
+
+def start_thread(run: Callable[[], None]) -> None:
+    """Run ``run`` in a native thread that keeps no interpreter alive and no ``threading`` object."""
+    original("_thread", "start_new_thread")(run, ())
+
+
+def poll() -> Any:
+    """A new native ``select.poll`` object."""
+    return original("select", "poll")()

@@ -1,0 +1,147 @@
+"""Drains what the hot path recorded into the journal; runs in the agent's thread."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
+
+from flasktop.agent.config import Settings
+from flasktop.agent.encode import TraceEncoder
+from flasktop.agent.guard import guard
+from flasktop.agent.journal import Journal
+from flasktop.agent.tables import Routes, Statements
+from flasktop.agent.totals import TotalsTable
+from flasktop.agent.trace import RequestTrace, sink
+from flasktop.protocol.codec import MAX_TO_READER, encode
+from flasktop.protocol.messages import UNKNOWN, Frame, InFlight, OutsideSpan, Sample, Totals, Trace
+
+if TYPE_CHECKING:
+    from flasktop.agent.sampler import Sampler
+
+FRAME_TRACES: Final = 500
+FRAME_SPANS: Final = 5000
+"""A frame holds at most so many traces, and ends after the trace that brings it past so many spans."""
+RUNNING_SHOWN: Final = 50
+
+
+class Source(Protocol):
+    """What the recorder needs of the agent."""
+
+    pending: deque[RequestTrace]
+    running: list[RequestTrace | None]
+    dropped: int
+    apps: list[str]
+
+
+class Recorder:
+    """Makes frames: traces and spans that finished, losses, samples, and the totals that changed."""
+
+    def __init__(self, journal: Journal, settings: Settings, source: Source) -> None:
+        self._journal = journal
+        self._source = source
+        self._settings = settings
+        self._routes = Routes(journal.define, settings.max_routes)
+        self._encoder = TraceEncoder(self._routes, Statements(journal.define, settings))
+        self.totals = TotalsTable()
+        self.next_number = 0
+        self._dropped_seen = 0
+        self._outside_dropped_seen = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that the tables hold, estimated: what was defined is held about twice, as text and as key."""
+        return 2 * self._journal.definitions_length
+
+    def drain(self, sampler: Sampler | None = None) -> None:
+        """Write frames until nothing is left; with ``sampler`` also a process sample and the changed totals."""
+        self._journal.alive(time.time(), time.perf_counter())
+        pending = self._source.pending
+        while True:
+            now_ns = time.perf_counter_ns()
+            first = self.next_number
+            traces = self._take(pending, now_ns)
+            outside = self._take_outside(now_ns)
+            more = bool(pending)
+            sample = totals = None
+            if sampler is not None and not more:
+                sample = self._sample(sampler, now_ns)
+                totals = self.totals.changed()
+            self._write(now_ns, first, traces, outside, sample, totals)
+            if not more:
+                return
+
+    def _take(self, pending: deque[RequestTrace], now_ns: int) -> tuple[Trace, ...]:
+        traces: list[Trace] = []
+        spans = 0
+        while pending and len(traces) < FRAME_TRACES and spans < FRAME_SPANS:
+            record = pending.popleft()
+            if record.ignored:
+                continue
+            try:
+                trace = self._encoder.trace(record, self.next_number, now_ns)
+                self.totals.add(trace)
+                traces.append(trace)
+                spans += len(trace.spans)
+            except Exception as error:  # noqa: BLE001 - the guard's: one odd request must not lose the others
+                guard.report("describing a request", error)
+            self.next_number += 1
+        self.next_number += self._newly_dropped()
+        self.totals.traces = self.next_number
+        return tuple(traces)
+
+    def _newly_dropped(self) -> int:
+        dropped = self._source.dropped
+        new, self._dropped_seen = dropped - self._dropped_seen, dropped
+        return new
+
+    def _take_outside(self, now_ns: int) -> tuple[OutsideSpan, ...]:
+        spans: list[OutsideSpan] = []
+        while sink.outside and len(spans) < FRAME_SPANS:
+            span = self._encoder.outside(sink.outside.popleft(), now_ns)
+            self.totals.add_span(span.span, UNKNOWN)
+            spans.append(span)
+        return tuple(spans)
+
+    def _sample(self, sampler: Sampler, now_ns: int) -> Sample | None:
+        running = [record for record in self._source.running if record is not None]
+        try:
+            return sampler.sample(
+                requests=self.next_number,
+                in_flight=len(running),
+                running=self._running(running, now_ns),
+                apps=tuple(self._source.apps),
+                faults=guard.errors,
+            )
+        except Exception as error:  # noqa: BLE001 - the guard's: what cannot be sampled is not shown
+            guard.report("sampling the process", error)
+            return None
+
+    def _running(self, records: list[RequestTrace], now_ns: int) -> tuple[InFlight, ...]:
+        oldest = sorted(records, key=lambda record: record.start_ns)
+        return tuple(self._encoder.running(record, now_ns) for record in islice(oldest, RUNNING_SHOWN))
+
+    def _write(
+        self,
+        now_ns: int,
+        first: int,
+        traces: tuple[Trace, ...],
+        outside: tuple[OutsideSpan, ...],
+        sample: Sample | None,
+        totals: Totals | None,
+    ) -> None:
+        finished = self.next_number - first
+        outside_dropped = sink.outside_dropped - self._outside_dropped_seen
+        if not (finished or outside or outside_dropped or sample is not None):
+            return
+        self._outside_dropped_seen += outside_dropped
+        seq, wall, mono = self._journal.next_seq, time.time(), now_ns / 1e9
+        frame = Frame(seq, wall, mono, first, finished, traces, outside, outside_dropped, sample, totals)
+        data = encode(frame)
+        if len(data) > min(self._journal.layout.ring, MAX_TO_READER) // 2:
+            # Detail too large to keep: the totals have it, and the numbers say that it is missing.
+            data = encode(Frame(seq, wall, mono, first, finished, (), (), outside_dropped, sample, totals))
+        self._journal.append(data, mono, wall)
+        if totals is not None:
+            self._journal.write_totals(self.totals.complete())

@@ -1,0 +1,352 @@
+"""The agent of this process: started by the first request, keyed by pid, never by a fork.
+
+``current`` is what the hot path looks at. Everything that takes time happens in ``Agent.run``, in one native thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import platform
+import sys
+import time
+from _thread import allocate_lock
+from collections import deque
+from threading import get_ident
+from typing import Any, Final
+
+from flasktop import rendezvous
+from flasktop._version import __version__
+from flasktop.agent import native
+from flasktop.agent.config import Settings
+from flasktop.agent.guard import guard
+from flasktop.agent.journal import Journal, layout_for
+from flasktop.agent.recorder import Recorder
+from flasktop.agent.sampler import GcClock, Sampler, server_group, server_label
+from flasktop.agent.server import Server
+from flasktop.agent.trace import RequestTrace, current_trace, sink
+from flasktop.errors import FlasktopError
+from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
+from flasktop.protocol.messages import PROTOCOL_VERSION, Hello, Totals
+
+TICK_S: Final = 0.2
+"""Finished requests wait at most so long before they are encoded."""
+SAMPLE_S: Final = 1.0
+UPKEEP_S: Final = 2.0
+"""How often the socket and journal paths are checked (temporary folders are swept)."""
+TOUCH_S: Final = 600.0
+KILLED_GRACE_S: Final = 2.0
+"""A request ended by SystemExit counts as killed only if the worker is gone within this time."""
+STOP_WAIT_S: Final = 0.1
+PENDING_LIMIT: Final = 20_000
+"""Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
+
+
+class Agent:
+    """One worker's agent. ``active`` is False where it could not start: requests then pass untouched."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.active = False
+        self.cpu_known = True
+        self.pending: deque[RequestTrace] = deque()
+        self.dropped = 0
+        self.journal: Journal
+        self.running: list[RequestTrace | None] = []
+        self.killed: deque[tuple[float, int]] = deque()
+        self._stopping = False
+        self._stopped = native.original("_thread", "allocate_lock")()
+
+    # -- starting --
+
+    def start(self, settings: Settings, environ: dict[str, Any], apps: list[str]) -> None:
+        """Make the journal and the socket and start the thread.
+
+        Raises:
+            FlasktopError, OSError: there is no place for them; the agent then stays inactive.
+        """
+        self.settings = settings
+        self.apps = apps
+        self.started_at = time.time()
+        self._greenlets = native.greenlets()
+        self.cpu_known = not self._greenlets
+        self._environ_label = server_label(environ, self._greenlets)
+        directory = rendezvous.server_directory(settings.dir or None, warn=lambda refusal: guard.say(str(refusal)))
+        rendezvous.sweep(directory)
+        self.files = rendezvous.WorkerFiles(directory, self.pid, int(self.started_at * 1000))
+        self._claims: list[rendezvous.Claim] = []
+        listener = rendezvous.bind(self.files.socket, native.socket)
+        try:
+            self.journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
+        except BaseException:
+            listener.close()
+            os.unlink(self.files.socket)
+            raise
+        self._claims = [rendezvous.claim(self.files.socket), rendezvous.claim(self.files.journal)]
+        self.running = [None] * settings.max_in_flight
+        self.recorder = Recorder(self.journal, settings, self)
+        self.server = Server(
+            self.journal, self._hello, self._totals, lambda: self.recorder.next_number, settings.max_readers
+        )
+        self.server.listen(listener)
+        self._gc = GcClock()
+        self._process_started = self.started_at
+        self._group = self.pid
+        self.journal.write_hello(self._hello())
+        self._gc.install()
+        sink.span_cap = settings.max_spans
+        sink.active = self.active = True
+        install_sql()
+        if self._greenlets:
+            __import__("psutil")  # its locks must not be made by a native thread under greenlets
+        self._stopped.acquire()
+        native.start_thread(self._run)
+        atexit.register(self.stop)
+
+    def _hello(self) -> Hello:
+        flask, sqlalchemy = sys.modules.get("flask"), sys.modules.get("sqlalchemy")
+        return Hello(
+            PROTOCOL_VERSION,
+            self.pid,
+            self._process_started,
+            self.started_at,
+            time.perf_counter(),
+            time.time(),
+            tuple(self.apps),
+            self._group,
+            self._environ_label,
+            os.getcwd()[:1024],
+            __version__,
+            platform.python_version(),
+            _version_of("flask") if flask else "",
+            str(getattr(sqlalchemy, "__version__", "")),
+            (),
+        )
+
+    def _totals(self) -> Totals:
+        self.recorder.drain()
+        return self.recorder.totals.complete()
+
+    # -- the hot path's end of it --
+
+    def end(self, trace: RequestTrace) -> None:
+        """Take a request that has ended; its slot is free again. Never raises."""
+        trace.finished = True
+        trace.end_ns = time.perf_counter_ns()
+        if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
+            trace.cpu_end_ns = time.thread_time_ns()
+        if self.pid != os.getpid():
+            return  # a request that forked ends in both processes; it belongs to the parent
+        try:
+            self._release(trace)
+        except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
+            guard.report("ending a request", error)
+        if len(self.pending) < PENDING_LIMIT:
+            self.pending.append(trace)
+        else:
+            self.dropped += 1
+        if current_trace.get() is trace:
+            current_trace.set(None)
+
+    def _release(self, trace: RequestTrace) -> None:
+        slot = trace.slot
+        if slot >= 0:
+            self.running[slot] = None
+            if trace.raised is not None and not issubclass(trace.raised, Exception):
+                self.journal.memory[self.journal.slots_at + slot * SLOT.size] = SLOT_KILLED
+                self.killed.append((time.perf_counter(), slot))
+            else:
+                self.journal.memory[self.journal.slots_at + slot * SLOT.size] = 0
+                self.journal.free_slots.append(slot)
+
+    # -- the thread --
+
+    def _run(self) -> None:
+        try:
+            sampler = Sampler(self._gc, self.held_bytes)
+            self._process_started = sampler.started_at
+            self._group = server_group()
+            self.journal.write_hello(self._hello())
+            self._loop(sampler)
+        except BaseException as error:  # noqa: BLE001 - the thread's last line: the app must not see it
+            guard.report("the agent's thread", error)
+            sink.active = self.active = False
+        finally:
+            self._end()
+
+    def _loop(self, sampler: Sampler) -> None:
+        tick = sample = upkeep = time.perf_counter()
+        touch = tick + TOUCH_S
+        while not self._stopping:
+            now = time.perf_counter()
+            self._guarded("serving readers", self.server.step, tick - now)
+            now = time.perf_counter()
+            if now < tick:
+                continue
+            tick = now + TICK_S
+            due = now >= sample
+            if due:
+                sample = now + SAMPLE_S
+            self._guarded("recording", self.recorder.drain, sampler if due else None)
+            self._free_killed(now)
+            if now >= upkeep:
+                upkeep = now + UPKEEP_S
+                self._guarded("keeping the socket", self._upkeep)
+            if now >= touch:
+                touch = now + TOUCH_S
+                self._guarded("keeping the files", self._touch)
+
+    def _guarded(self, place: str, work: Any, *arguments: Any) -> None:
+        if guard.off(place):
+            time.sleep(TICK_S) if place == "serving readers" else None
+            return
+        try:
+            work(*arguments)
+        except Exception as error:  # noqa: BLE001 - the guard of the agent's thread
+            guard.report(place, error)
+
+    def _free_killed(self, now: float) -> None:
+        while self.killed and now - self.killed[0][0] > KILLED_GRACE_S:
+            slot = self.killed.popleft()[1]
+            self.journal.memory[self.journal.slots_at + slot * SLOT.size] = 0
+            self.journal.free_slots.append(slot)
+
+    def _upkeep(self) -> None:
+        """Bind again where the path has vanished; SQLAlchemy may have been imported since."""
+        install_sql()
+        socket_claim, journal_claim = self._claims
+        if not rendezvous.holds(journal_claim):
+            rendezvous.server_directory(self.settings.dir or None)
+            self.journal.move(self.files.journal)
+            self._claims[1] = rendezvous.claim(self.files.journal)
+        if not rendezvous.holds(socket_claim):
+            rendezvous.server_directory(self.settings.dir or None)
+            self.server.listen(rendezvous.bind(self.files.socket, native.socket))
+            self._claims[0] = rendezvous.claim(self.files.socket)
+
+    def _touch(self) -> None:
+        for path in (self.files.socket, self.files.journal, self.files.directory):
+            os.utime(path)
+
+    def held_bytes(self) -> int:
+        """An estimate of what the agent holds: the journal file and its tables."""
+        return self.journal.layout.size + self.recorder.held_bytes
+
+    # -- the end --
+
+    def stop(self) -> None:
+        """End cleanly; waits at most ``STOP_WAIT_S`` for the thread. Called at exit."""
+        if self.pid != os.getpid() or self._stopping:
+            return
+        self._stopping = True
+        self.server.wake()
+        self._stopped.acquire(True, STOP_WAIT_S)
+
+    def _end(self) -> None:
+        try:
+            sink.active = self.active = False
+            self._gc.remove()
+            self.recorder.drain()
+            self.server.close("the worker ended")
+            clean = self.journal.nobody_in_flight and self._stopping
+            for claim in self._claims if clean else self._claims[:1]:
+                rendezvous.remove(claim)
+        except Exception as error:  # noqa: BLE001 - the interpreter may be half gone
+            guard.report("ending", error)
+        finally:
+            self._stopped.release()
+
+    def abandon(self) -> None:
+        """In a forked child: close what was inherited, touch nothing that is shared with the parent."""
+        for descriptor in self.server.descriptors() if self.active else ():
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self.active = False
+
+
+def install_sql() -> None:
+    """Hook SQLAlchemy where the app has imported it."""
+    if "sqlalchemy" not in sys.modules or guard.off("hooking SQLAlchemy"):
+        return
+    try:
+        from flasktop.agent import sql
+
+        sql.install()
+    except Exception as error:  # noqa: BLE001 - a SQLAlchemy that we do not know must not break the app
+        guard.report("hooking SQLAlchemy", error)
+
+
+def _version_of(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+class _Process:
+    """What this process has: at most one agent, the apps given to us, and one start at a time."""
+
+    def __init__(self) -> None:
+        self.agent: Agent | None = None
+        self.apps: list[str] = []
+        self.starting = allocate_lock()
+        self.fork_hook = False
+
+
+process: Final = _Process()
+
+
+def start(settings: Settings, environ: dict[str, Any]) -> Agent | None:
+    """Start this process's agent, once; None while another thread is at it."""
+    if not process.starting.acquire(False):
+        return None
+    try:
+        pid = os.getpid()
+        if process.agent is not None and process.agent.pid == pid:
+            return process.agent
+        agent = Agent(pid)
+        try:
+            _check_platform()
+            agent.start(settings, environ, process.apps)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the app runs as before
+            _explain(error)
+        process.agent = agent
+        if not process.fork_hook and hasattr(os, "register_at_fork"):
+            process.fork_hook = True
+            os.register_at_fork(after_in_child=_after_fork)
+        return agent
+    finally:
+        process.starting.release()
+
+
+def _check_platform() -> None:
+    if sys.platform != "linux" and sys.platform != "darwin":
+        raise FlasktopError(f"flasktop does not run on {sys.platform}.", "It runs on Linux and macOS.")
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is not None and getattr(uwsgi, "has_threads", 1) == 0:
+        raise FlasktopError(
+            "uWSGI runs without threads, so flasktop cannot watch.", "Start uWSGI with --enable-threads."
+        )
+
+
+def _explain(error: Exception) -> None:
+    if isinstance(error, FlasktopError):
+        reason, hint = error.message, error.hint
+    else:
+        reason, hint = (
+            f"{type(error).__name__}: {error}",
+            "Set FLASKTOP_DIR to a folder with room that you can write to.",
+        )
+    guard.say(f"flasktop is off in process {os.getpid()}; the app runs as before. {reason} {hint}".rstrip())
+
+
+def _after_fork() -> None:
+    agent, process.agent = process.agent, None
+    process.starting = allocate_lock()
+    sink.active = False
+    sink.outside.clear()
+    if agent is not None:
+        agent.abandon()

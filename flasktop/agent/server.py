@@ -1,0 +1,262 @@
+"""The worker's socket: serves the journal to readers, each a cursor into it.
+
+Runs in the agent's thread, never blocks, never logs. A reader costs one frame of buffer: a slow one loses the oldest
+frames instead of slowing anybody, and learns from the numbers in the next frame how many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from flasktop import rendezvous
+from flasktop.agent import native
+from flasktop.agent.journal import Journal
+from flasktop.errors import FlasktopError
+from flasktop.protocol.codec import decoder_for_worker, encode
+from flasktop.protocol.messages import Bye, Caught, Hello, Refusal, Subscribe, Totals
+
+PATIENCE_S: Final = 5.0
+"""A reader that has not said what it wants after so long is cut; one that takes nothing for so long may be replaced."""
+DEFINITIONS_CHUNK: Final = 256 * 1024
+_READ: Final = 1
+_WRITE: Final = 4
+
+
+class Reader:
+    """One connection. ``cursor`` is the next live frame to send, ``back`` the next older one (-1: no backfill)."""
+
+    def __init__(self, connection: Any, now: float) -> None:
+        self.connection = connection
+        self.decoder = decoder_for_worker()
+        self.out = memoryview(b"")
+        self.subscribed = False
+        self.caught = False
+        self.since = now
+        self.progress = now
+        self.definitions = 0
+        self.cursor = 0
+        self.caught_at = 0
+        self.back = -1
+        self.next_number = 0
+
+
+class Server:
+    """Accepts readers and feeds them.
+
+    Args:
+        journal: what is served.
+        hello: makes the first message, with the clocks of now.
+        totals: makes the whole totals, after draining what has finished (so that a new reader misses nothing).
+        next_number: the number that the next finished trace will get.
+        limit: readers at once.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        hello: Callable[[], Hello],
+        totals: Callable[[], Totals],
+        next_number: Callable[[], int],
+        limit: int,
+    ) -> None:
+        self._journal = journal
+        self._hello = hello
+        self._totals = totals
+        self._next_number = next_number
+        self._limit = limit
+        self._readers: dict[int, Reader] = {}
+        self._listener: Any = None
+        self._poll = native.poll()
+        self.wake_read, self._wake_write = os.pipe()
+        for descriptor in (self.wake_read, self._wake_write):
+            os.set_blocking(descriptor, False)
+        self._poll.register(self.wake_read, _READ)
+
+    # -- the listening socket --
+
+    def listen(self, listener: Any) -> None:
+        """Serve on ``listener`` (bound, non-blocking), in place of the one before."""
+        self._close_listener()
+        self._listener = listener
+        self._poll.register(listener.fileno(), _READ)
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            self._poll.unregister(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+
+    @property
+    def readers(self) -> int:
+        return len(self._readers)
+
+    def wake(self) -> None:
+        """End the wait in ``step``; called from other threads."""
+        with contextlib.suppress(OSError):  # full: it is awake already; closed: it has ended
+            os.write(self._wake_write, b"!")
+
+    # -- one round --
+
+    def step(self, timeout_s: float) -> None:
+        """Wait for something to do, at most ``timeout_s``, and do it."""
+        now = time.perf_counter()
+        for reader in list(self._readers.values()):
+            self._fill(reader)
+            self._watch(reader)
+        for descriptor, events in self._poll.poll(max(timeout_s, 0) * 1000):
+            self._handle(descriptor, events, time.perf_counter())
+        for reader in list(self._readers.values()):
+            if not reader.subscribed and now - reader.since > PATIENCE_S:
+                self._cut(reader)
+
+    def _handle(self, descriptor: int, events: int, now: float) -> None:
+        if descriptor == self.wake_read:
+            os.read(self.wake_read, 4096)
+        elif self._listener is not None and descriptor == self._listener.fileno():
+            self._accept(now)
+        elif (reader := self._readers.get(descriptor)) is not None:
+            if events & ~_WRITE:
+                self._receive(reader)
+            if events & _WRITE and descriptor in self._readers:
+                self._send(reader, now)
+
+    def _accept(self, now: float) -> None:
+        try:
+            # _accept of the C socket: gevent's accept() would make a hub in this thread
+            descriptor, _ = self._listener._accept()
+        except OSError:
+            return
+        connection = native.socket(fileno=descriptor)
+        connection.setblocking(False)
+        reader = Reader(connection, now)
+        try:
+            rendezvous.check_peer(rendezvous.peer_uid(connection), os.geteuid(), root=True)
+            self._make_room(now)
+        except FlasktopError as refusal:
+            self._refuse(connection, refusal)
+            return
+        self._readers[descriptor] = reader
+        reader.out = memoryview(encode(self._hello()))
+        self._watch(reader)
+
+    def _make_room(self, now: float) -> None:
+        if len(self._readers) < self._limit:
+            return
+        slowest = min(self._readers.values(), key=lambda reader: reader.progress)
+        if not slowest.out or now - slowest.progress < PATIENCE_S:
+            raise FlasktopError(
+                f"This worker already serves {self._limit} readers.",
+                "Close one of them, or raise FLASKTOP_MAX_READERS.",
+            )
+        self._cut(slowest)
+
+    def _refuse(self, connection: Any, refusal: FlasktopError) -> None:
+        with contextlib.suppress(OSError):
+            connection.send(encode(Refusal(refusal.message, refusal.hint)))
+        connection.close()
+
+    def _receive(self, reader: Reader) -> None:
+        try:
+            data = reader.connection.recv(65536)
+            messages = reader.decoder.feed(data)
+        except BlockingIOError:
+            return
+        except (OSError, FlasktopError):
+            self._cut(reader)
+            return
+        if not data or len(messages) + reader.subscribed > 1:
+            self._cut(reader)
+        elif messages:
+            self._subscribe(reader, messages[0])
+
+    def _subscribe(self, reader: Reader, wish: Subscribe) -> None:
+        totals = self._totals()
+        now = time.perf_counter()
+        reader.subscribed = True
+        reader.next_number = self._next_number()
+        reader.cursor = self._journal.first_since(now - max(wish.history_s, 0.0))
+        reader.back = reader.cursor - 1 if wish.backfill else -1
+        reader.caught_at = self._journal.next_seq
+        self._put(reader, self._definitions(reader) + encode(totals))
+
+    # -- what to send next --
+
+    def _definitions(self, reader: Reader) -> bytes:
+        data = self._journal.definitions_since(reader.definitions)
+        reader.definitions += len(data)
+        return data
+
+    def _fill(self, reader: Reader) -> None:
+        """Give a reader whose buffer is empty its next piece."""
+        if reader.out or not reader.subscribed:
+            return
+        journal = self._journal
+        if not reader.caught and reader.cursor >= reader.caught_at:
+            reader.caught = True
+            self._put(reader, encode(Caught(reader.next_number, journal.history_from)))
+            return
+        oldest = journal.oldest_seq
+        reader.cursor = max(reader.cursor, oldest)
+        if reader.cursor < journal.next_seq:
+            self._put(reader, self._definitions(reader) + journal.frame(reader.cursor))
+            reader.cursor += 1
+        elif reader.back >= oldest:
+            self._put(reader, self._definitions(reader) + journal.frame(reader.back))
+            reader.back -= 1
+
+    def _put(self, reader: Reader, data: bytes) -> None:
+        reader.out = memoryview(bytes(reader.out) + data) if reader.out else memoryview(data)
+
+    def _send(self, reader: Reader, now: float) -> None:
+        """Send until the socket is full or, for this round, enough has gone."""
+        budget = 4 * DEFINITIONS_CHUNK
+        try:
+            while reader.out and budget > 0:
+                sent = reader.connection.send(reader.out)
+                reader.out = reader.out[sent:]
+                reader.progress = now
+                budget -= sent
+                self._fill(reader)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._cut(reader)
+            return
+        self._watch(reader)
+
+    def _watch(self, reader: Reader) -> None:
+        self._poll.register(reader.connection.fileno(), _READ | (_WRITE if reader.out else 0))
+
+    def _cut(self, reader: Reader) -> None:
+        descriptor = reader.connection.fileno()
+        if self._readers.pop(descriptor, None) is not None:
+            self._poll.unregister(descriptor)
+            reader.connection.close()
+
+    # -- the end --
+
+    def close(self, reason: str) -> None:
+        """Say good-bye to whoever takes it at once, and close everything."""
+        for reader in list(self._readers.values()):
+            for _ in range(64):
+                self._fill(reader)
+                if not reader.out:
+                    break
+                self._send(reader, time.perf_counter())
+            if not reader.out and reader.connection.fileno() >= 0:
+                self._put(reader, encode(Bye(reason)))
+                self._send(reader, time.perf_counter())
+            self._cut(reader)
+        self._close_listener()
+        os.close(self.wake_read)
+        os.close(self._wake_write)
+
+    def descriptors(self) -> list[int]:
+        """The descriptors that a forked child must close."""
+        sockets = [self._listener] if self._listener is not None else []
+        sockets += [reader.connection for reader in self._readers.values()]
+        return [one.fileno() for one in sockets] + [self.wake_read, self._wake_write]

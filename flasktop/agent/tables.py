@@ -1,0 +1,142 @@
+"""The worker's definition tables: routes and statements by id, bounded, each told to the journal once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from flasktop.agent.config import Settings
+from flasktop.agent.guard import guard
+from flasktop.protocol.codec import encode
+from flasktop.protocol.messages import (
+    OTHER_ROUTE,
+    OTHER_STATEMENT,
+    STATEMENT,
+    UNMATCHED_METHOD,
+    UNMATCHED_ROUTE,
+    Definitions,
+    RouteDef,
+    StatementDef,
+)
+
+if TYPE_CHECKING:
+    from flasktop.agent.trace import RequestTrace, SpanRecord
+
+CACHED_KEYS: Final = 4096
+CACHED_TEXT: Final = 4 * 1024 * 1024
+"""Bounds of the cache from raw statement texts to ids, in entries and characters: literals make endless texts."""
+
+Define = Callable[[bytes], bool]
+"""Stores an encoded ``Definitions``; False when there is no room."""
+
+
+class Routes:
+    """Ids of (app, method, rule). Everything without a rule is one row of its app."""
+
+    def __init__(self, define: Define, limit: int) -> None:
+        self._define = define
+        self._limit = limit
+        self._ids: dict[tuple[str, str | None, str | None], int] = {}
+        self._count = 0
+
+    def id(self, trace: RequestTrace) -> int:
+        """The id of the trace's route."""
+        app = trace.app.name
+        key = (app, trace.method, trace.rule) if trace.rule is not None else (app, None, None)
+        known = self._ids.get(key)
+        return known if known is not None else self._new(key, trace)
+
+    def _new(self, key: tuple[str, str | None, str | None], trace: RequestTrace) -> int:
+        app = trace.app.name
+        if trace.rule is None:
+            return self._add(key, RouteDef(self._count, app, UNMATCHED_METHOD, UNMATCHED_ROUTE, ""))
+        if self._count < self._limit:
+            new = self._add(key, RouteDef(self._count, app, trace.method, trace.rule, trace.endpoint))
+            if new >= 0:
+                return new
+        other = (app, "", OTHER_ROUTE)
+        known = self._ids.get(other)
+        if known is None:
+            known = self._add(other, RouteDef(self._count, app, UNMATCHED_METHOD, OTHER_ROUTE, ""))
+        self._ids[key] = known
+        return known
+
+    def _add(self, key: tuple[str, str | None, str | None], definition: RouteDef) -> int:
+        if not self._define(encode(Definitions((definition,), ()))):
+            return -1
+        self._ids[key] = definition.id
+        self._count += 1
+        return definition.id
+
+
+class Statements:
+    """Ids of (engine, masked statement, source line, relationship).
+
+    Two steps: a cache from what the hot path recorded (objects, raw text) to an id, and the table of ids by
+    content. Masking and finding the source line happen on a miss of the first.
+    """
+
+    def __init__(self, define: Define, settings: Settings) -> None:
+        self._define = define
+        self._limit = settings.max_statements
+        self._text_limit = settings.max_statement_bytes
+        self._cache: dict[tuple[object, ...], tuple[int, SpanRecord]] = {}
+        self._cached_text = 0
+        self._ids: dict[tuple[object, ...], int] = {}
+        self._kinds: list[str] = []
+        self._other = -1
+
+    def id(self, span: SpanRecord) -> int:
+        """The id of the span's row of queries."""
+        key = span.key()
+        known = self._cache.get(key)
+        if known is not None:
+            return known[0]
+        try:
+            number = self._resolve(span)
+        except Exception as error:  # noqa: BLE001 - the guard's: one odd statement must not lose the whole frame
+            guard.report("describing a statement", error)
+            number = self._other_id()
+        if len(self._cache) >= CACHED_KEYS or self._cached_text > CACHED_TEXT:
+            self._cache.clear()
+            self._cached_text = 0
+        self._cache[key] = (number, span)  # the span keeps alive what the key names by identity
+        self._cached_text += len(span.text)
+        return number
+
+    def kind(self, number: int) -> str:
+        """The kind of a row (statement, commit, ...)."""
+        return self._kinds[number] if 0 <= number < len(self._kinds) else STATEMENT
+
+    def _resolve(self, span: SpanRecord) -> int:
+        from flasktop.agent.sql import callsite, masking, relationship
+
+        text = masking.mask(span.text, span.engine.dialect, self._text_limit) if span.kind == STATEMENT else span.text
+        file, line, function = callsite.locate(span.code, span.instruction) if span.code else ("", 0, "")
+        name = relationship.name(span.relationship) if span.relationship is not None else ""
+        content = (span.engine.name, span.engine.dialect, span.kind, text, file, line, name)
+        known = self._ids.get(content)
+        if known is not None:
+            return known
+        number = len(self._kinds)
+        definition = StatementDef(
+            number, span.kind, span.engine.name, span.engine.dialect, sys.intern(text), file, line, function, name
+        )
+        if number >= self._limit or not self._add(definition):
+            return self._other_id()
+        self._ids[content] = number
+        return number
+
+    def _add(self, definition: StatementDef) -> bool:
+        if not self._define(encode(Definitions((), (definition,)))):
+            return False
+        self._kinds.append(definition.kind)
+        return True
+
+    def _other_id(self) -> int:
+        if self._other < 0:
+            number = len(self._kinds)
+            if self._add(StatementDef(number, STATEMENT, "", "", OTHER_STATEMENT, "", 0, "", "")):
+                self._other = number
+        return self._other

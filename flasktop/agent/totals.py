@@ -1,0 +1,150 @@
+"""Exact sums per route and per statement since the worker's start, whatever detail is evicted."""
+
+from __future__ import annotations
+
+from flasktop.protocol.messages import (
+    RAISED,
+    UNKNOWN,
+    Folded,
+    RouteTotal,
+    Span,
+    StatementTotal,
+    Totals,
+    Trace,
+)
+
+
+def is_error(trace: Trace) -> bool:
+    """The house's rule: a response of status 500 or more, or an exception that left the app."""
+    return trace.status >= 500 or bool(trace.flags & RAISED)
+
+
+class _Route:
+    __slots__ = tuple(RouteTotal.__struct_fields__)
+
+    def __init__(self, route: int) -> None:
+        for name in self.__slots__:
+            setattr(self, name, 0)
+        self.route = route
+        self.statuses: dict[int, int] = {}
+
+    def add(self, trace: Trace) -> None:
+        self.count += 1
+        self.errors += is_error(trace)
+        self.duration_us += trace.duration_us
+        if trace.duration_us > self.max_us:
+            self.max_us = trace.duration_us
+        if trace.first_byte_us != UNKNOWN:
+            self.first_byte_us += trace.first_byte_us
+            self.first_byte_known += 1
+        if trace.cpu_us != UNKNOWN:
+            self.cpu_us += trace.cpu_us
+            self.sql_cpu_us += trace.sql_cpu_us
+            self.wait_us += trace.wait_us
+            self.cpu_known += 1
+        self.execute_us += trace.execute_us
+        self.fetch_us += trace.fetch_us
+        self.other_us += trace.other_us
+        self.statements += trace.statements
+        self.rows += trace.rows
+        self.bytes_sent += trace.bytes_sent
+        self.statuses[trace.status] = self.statuses.get(trace.status, 0) + 1
+
+    count: int
+    errors: int
+    duration_us: int
+    max_us: int
+    first_byte_us: int
+    first_byte_known: int
+    cpu_us: int
+    sql_cpu_us: int
+    wait_us: int
+    cpu_known: int
+    execute_us: int
+    fetch_us: int
+    other_us: int
+    statements: int
+    rows: int
+    bytes_sent: int
+
+    def message(self) -> RouteTotal:
+        return RouteTotal(*[getattr(self, name) for name in RouteTotal.__struct_fields__])
+
+
+class _Statement:
+    __slots__ = ("count", "errors", "execute_us", "fetch_us", "routes", "rows", "statement")
+
+    def __init__(self, statement: int) -> None:
+        self.statement = statement
+        self.count = self.errors = self.execute_us = self.fetch_us = self.rows = 0
+        self.routes: set[int] = set()
+
+    def message(self) -> StatementTotal:
+        routes = tuple(self.routes)
+        return StatementTotal(
+            self.statement, self.count, self.errors, self.execute_us, self.fetch_us, self.rows, routes
+        )
+
+
+class TotalsTable:
+    """The worker's sums; ``changed`` gives the rows touched since it was last asked."""
+
+    def __init__(self) -> None:
+        self.traces = 0
+        self._routes: dict[int, _Route] = {}
+        self._statements: dict[int, _Statement] = {}
+        self._changed_routes: set[int] = set()
+        self._changed_statements: set[int] = set()
+
+    def add(self, trace: Trace) -> None:
+        """Count a finished trace and its spans."""
+        route = self._routes.get(trace.route)
+        if route is None:
+            route = self._routes[trace.route] = _Route(trace.route)
+        route.add(trace)
+        self._changed_routes.add(trace.route)
+        for span in trace.spans:
+            self.add_span(span, trace.route)
+        for folded in trace.folded:
+            self._add_folded(folded, trace.route)
+
+    def add_span(self, span: Span, route: int) -> None:
+        """Count one span of ``route`` (UNKNOWN: outside any request)."""
+        row = self._statement(span.statement, route)
+        row.count += 1
+        row.errors += span.error != ""
+        row.execute_us += span.execute_us
+        row.fetch_us += span.fetch_us
+        if span.rows > 0:
+            row.rows += span.rows
+
+    def _add_folded(self, folded: Folded, route: int) -> None:
+        row = self._statement(folded.statement, route)
+        row.count += folded.count
+        row.errors += folded.errors
+        row.execute_us += folded.execute_us
+        row.fetch_us += folded.fetch_us
+        row.rows += folded.rows
+
+    def _statement(self, number: int, route: int) -> _Statement:
+        row = self._statements.get(number)
+        if row is None:
+            row = self._statements[number] = _Statement(number)
+        row.routes.add(route)
+        self._changed_statements.add(number)
+        return row
+
+    def changed(self) -> Totals | None:
+        """The rows that changed since the last call, None where nothing did."""
+        if not self._changed_routes and not self._changed_statements:
+            return None
+        routes = tuple(self._routes[number].message() for number in self._changed_routes)
+        statements = tuple(self._statements[number].message() for number in self._changed_statements)
+        self._changed_routes.clear()
+        self._changed_statements.clear()
+        return Totals(self.traces, routes, statements, False)
+
+    def complete(self) -> Totals:
+        """All rows."""
+        routes = tuple(row.message() for row in self._routes.values())
+        return Totals(self.traces, routes, tuple(row.message() for row in self._statements.values()), True)
