@@ -2,7 +2,39 @@
 
 from __future__ import annotations
 
-from flasktop.protocol.events import Event, WorkerId
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from flasktop.protocol.events import (
+    CaughtUp,
+    Defined,
+    Event,
+    Framed,
+    Joined,
+    StateChanged,
+    Totalled,
+    WorkerId,
+)
+from flasktop.protocol.messages import Frame
+from flasktop.stats.columns import COUNT, DURATION, S_EXECUTE, S_FETCH
+from flasktop.stats.ingest import Ingest
+from flasktop.stats.pictures import (
+    bars,
+    endpoint_row,
+    endpoint_rows,
+    query_row,
+    query_rows,
+    uses_of_endpoint,
+    uses_of_statement,
+)
+from flasktop.stats.rings import LOG, RECENT, SLOWEST, Kept, Rings
+from flasktop.stats.rows import Rows
+from flasktop.stats.selection import Asked, Selection, select
+from flasktop.stats.summary import summary, worker_row
+from flasktop.stats.timeline import MAX_OPEN, Timeline, window_start
+from flasktop.stats.totals import Sums
+from flasktop.stats.traces import runs, trace_view
 from flasktop.stats.views import (
     Died,
     EndpointDetail,
@@ -17,32 +49,326 @@ from flasktop.stats.views import (
     Window,
     WorkerRow,
 )
+from flasktop.stats.workers import Worker
+
+MAX_DIED: Final = 200
+"""So many requests that died with their workers are remembered, the newest."""
+
+GONE_FOR: Final = 10.0
+"""Seconds for which a worker that ended cleanly stays among the workers."""
+
+DIED_FOR: Final = 60.0
+"""Seconds for which a worker that was killed stays among the workers."""
 
 
 class Store:
-    """CONTRACT (bodies by the stats builder). ``now`` is the reader's monotonic clock; ``worker`` None merges all;
-    ``app`` None is every app of the workers."""
+    """All that the screens show, from the events of all workers.
 
-    def apply(self, event: Event) -> None: ...
-    def reset(self, now: float) -> None: ...
-    def summary(
-        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
-    ) -> Summary: ...
+    ``now`` is the reader's monotonic clock in seconds; ``worker`` None merges all; ``app`` None is every app of the
+    workers. Methods are not safe for several threads at once.
+
+    *Windows* (10 s, 1 m, 5 m) hold what ended in them, from every worker that was seen, also one that has gone since.
+    *ALL* shows the workers' own exact totals, of the workers that are there now (live or silent); where none of the
+    app is left, of those that are gone or died. Its percentiles come from the detail received.
+
+    *One worker*: counts, sums, means and trends are its own in every window. Distributions are kept merged over the
+    workers, since one per worker and row would take thirty times the memory: percentiles (and the largest value in
+    the windows) are None for one of several workers.
+
+    *One app*: statements are those that the app's routes ran, and those run outside requests in a worker of the app.
+    In ALL a statement that two apps ran is counted whole, since a worker's totals do not tell them apart.
+    """
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+        self._rings = Rings()
+        self._timeline = Timeline(self._rows)
+        self._ingest = Ingest(self._rows, self._rings)
+        self._workers: list[Worker] = []
+        self._by_id: dict[WorkerId, Worker] = {}
+        self._died: deque[Died] = deque(maxlen=MAX_DIED)
+        self._clock = 0.0
+        self._first: float | None = None
+        self._reset_at: float | None = None
+        self._sums: dict[tuple[int, ...], tuple[tuple[int, ...], Sums]] = {}
+
+    def apply(self, event: Event) -> None:
+        """Take one event in."""
+        worker = self._worker(event.worker)
+        if isinstance(event, Framed):
+            self._frame(worker, event.frame)
+        elif isinstance(event, Defined):
+            for route in event.definitions.routes:
+                worker.routes[route.id] = self._rows.endpoint(route)
+            for statement in event.definitions.statements:
+                worker.statements[statement.id] = self._rows.statement(statement)
+        elif isinstance(event, Totalled):
+            worker.totals.take(event.totals.routes, event.totals.statements)
+            worker.totals.include(event.totals.traces, None)
+            if worker.base_due:
+                worker.base_due = False
+                worker.totals.set_base()
+        elif isinstance(event, Joined):
+            self._joined(worker, event)
+        elif isinstance(event, CaughtUp):
+            worker.losses.begin(event.next_number)
+            if worker.history_from is None:
+                worker.history_from = event.history_from
+        else:
+            self._state_changed(worker, event)
+
+    def reset(self, now: float) -> None:
+        """Begin anew: windows, traces and losses from here on, ALL relative to the totals of this moment."""
+        self._timeline.fold(now)
+        self._timeline.clear()
+        self._rings.clear()
+        self._reset_at = self._first = now
+        for worker in self._workers:
+            worker.totals.set_base()
+            worker.losses.restart()
+            worker.history_from = self._wall(worker, now)
+
+    def summary(self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None) -> Summary:
+        """Return the first line: how is my app?"""
+        selection = self._select(now, window, app, worker)
+        workers = self._chosen(app, worker)
+        return summary(workers, self._shown(app, worker), selection, now, window, app)
+
     def endpoints(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
-    ) -> tuple[EndpointRow, ...]: ...
+    ) -> tuple[EndpointRow, ...]:
+        """Return the endpoints that were called in the window, the most total time first."""
+        return endpoint_rows(self._select(now, window, app, worker))
+
     def queries(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
-    ) -> tuple[QueryRow, ...]: ...
-    def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]: ...
-    def died(self) -> tuple[Died, ...]: ...
-    def log(
-        self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500
-    ) -> tuple[TraceView, ...]: ...
+    ) -> tuple[QueryRow, ...]:
+        """Return the statements that ran in the window, the most total time first."""
+        return query_rows(self._select(now, window, app, worker))
+
+    def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]:
+        """Return the workers by pid; one that has gone stays for ``GONE_FOR``, one that died for ``DIED_FOR`` seconds
+        after the reader learnt of it."""
+        self._fold(now)
+        rows = [worker_row(worker, now, window, self._rate(worker, now, window)) for worker in self._visible(now)]
+        return tuple(sorted(rows, key=lambda row: (row.worker.pid, row.worker.started_ms)))
+
+    def died(self) -> tuple[Died, ...]:
+        """Return the requests that died with their workers, newest first."""
+        return tuple(self._died)
+
+    def log(self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500) -> tuple[TraceView, ...]:
+        """Return the newest ``limit`` traces, newest first."""
+        chosen = {w.number for w in self._chosen(app, worker)}
+        infos = self._rows.endpoints
+        kept = (
+            kept
+            for kept in self._rings.log.newest(LOG)
+            if kept.worker in chosen and (app is None or infos[kept.row].key.app == app)
+        )
+        return self._views(kept, limit)
+
     def endpoint(
         self, key: EndpointKey, now: float, window: Window, *, worker: WorkerId | None = None
-    ) -> EndpointDetail | None: ...
+    ) -> EndpointDetail | None:
+        """Return the drill-down of an endpoint, None where the window knows nothing of it."""
+        selection = self._select(now, window, None, worker)
+        row = self._rows.find_endpoint(key)
+        sums = None if row is None else selection.endpoints.get(row)
+        if row is None or sums is None:
+            return None
+        total = sum(other[DURATION] for other in selection.endpoints.values())
+        detail = self._rings.find(row)
+        since = self._since(now, window)
+        numbers = {w.number for w in self._chosen(None, worker)}
+        slowest = [] if detail is None else detail.slowest_since(since)
+        recent = [] if detail is None else detail.recent.newest(2 * RECENT)
+        failed = [] if detail is None else detail.failed.newest(2 * RECENT)
+        return EndpointDetail(
+            row=endpoint_row(selection, row, sums, total),
+            slowest=self._views((kept for kept in slowest if kept.worker in numbers), SLOWEST),
+            recent=self._views((kept for kept in recent if kept.worker in numbers), RECENT),
+            failed=self._views((kept for kept in failed if kept.worker in numbers), RECENT),
+            distribution=bars(selection.hists.get(row)),
+            statements=uses_of_endpoint(selection, row, sums),
+        )
+
     def statement(
         self, key: StatementKey, now: float, window: Window, *, worker: WorkerId | None = None
-    ) -> StatementDetail | None: ...
-    def trace(self, trace_id: TraceId) -> TraceView | None: ...
+    ) -> StatementDetail | None:
+        """Return the drill-down of a statement, None where the window knows nothing of it."""
+        selection = self._select(now, window, None, worker)
+        row = self._rows.find_statement(key)
+        sums = None if row is None else selection.statements.get(row)
+        if row is None or sums is None:
+            return None
+        total = sum(other[S_EXECUTE] + other[S_FETCH] for other in selection.statements.values())
+        return StatementDetail(
+            row=query_row(selection, row, sums, total),
+            distribution=bars(selection.statement_hists.get(row)),
+            endpoints=uses_of_statement(selection, row),
+            slowest=self._views(self._slowest_with(selection, row, self._since(now, window), worker), SLOWEST),
+        )
+
+    def trace(self, trace_id: TraceId) -> TraceView | None:
+        """Return a request that is still kept, None otherwise."""
+        worker = self._by_id.get(trace_id.worker)
+        if worker is None:
+            return None
+        for kept in self._rings:
+            if kept.number == trace_id.number and kept.worker == worker.number:
+                return trace_view(self._rows, worker, kept)
+        return None
+
+    # Taking events in.
+
+    def _worker(self, identity: WorkerId) -> Worker:
+        worker = self._by_id.get(identity)
+        if worker is None:
+            worker = self._by_id[identity] = Worker(len(self._workers), identity)
+            self._workers.append(worker)
+        return worker
+
+    def _joined(self, worker: Worker, event: Joined) -> None:
+        first_time = worker.hello is None
+        worker.joined(event.hello, event.mono_offset)
+        self._began(event.hello.mono + event.mono_offset)
+        if worker.state == "connecting":
+            worker.state, worker.state_at, worker.state_mono = "live", event.hello.at, None
+        started = worker.started
+        if first_time and self._reset_at is not None and started is not None and started < self._reset_at:
+            worker.base_due = True
+
+    def _frame(self, worker: Worker, frame: Frame) -> None:
+        if not worker.received.add(frame.seq):
+            return
+        at = frame.mono + worker.offset
+        worker.saw(at)
+        self._began(at)
+        if at > self._clock:
+            self._clock = at
+        worker.losses.frame(frame)
+        if frame.sample is not None:
+            worker.sampled(at, frame.sample)
+        if worker.history_from is None or frame.at < worker.history_from:
+            worker.history_from = frame.at
+        totals = frame.totals
+        if totals is not None:
+            worker.totals.take(totals.routes, totals.statements)
+            worker.totals.include(totals.traces, frame.seq)
+        elif frame.outside:
+            self._ingest.outside_on_top(worker, frame)
+        timeline = self._timeline
+        self._ingest.frame(worker, frame, timeline.open, self._reset_at or float("-inf"))
+        if len(timeline.open) > MAX_OPEN:
+            timeline.fold(self._clock)
+
+    def _state_changed(self, worker: Worker, event: StateChanged) -> None:
+        if worker.state != event.state:
+            worker.state, worker.state_at, worker.state_mono = event.state, event.at, None
+            self._died.extendleft(Died(request, event.at) for request in event.died)
+
+    def _began(self, at: float) -> None:
+        if self._first is None or (at < self._first and self._reset_at is None):
+            self._first = at
+
+    # Choosing.
+
+    def _fold(self, now: float) -> None:
+        self._clock = max(self._clock, now)
+        self._timeline.fold(now)
+        for worker in self._workers:
+            if worker.state_mono is None:
+                worker.state_mono = now
+
+    def _chosen(self, app: str | None, worker: WorkerId | None) -> list[Worker]:
+        if worker is not None:
+            found = self._by_id.get(worker)
+            return [] if found is None else [found]
+        return [candidate for candidate in self._workers if candidate.serves(app)]
+
+    def _shown(self, app: str | None, worker: WorkerId | None) -> list[Worker]:
+        chosen = self._chosen(app, worker)
+        return [candidate for candidate in chosen if candidate.alive] or chosen
+
+    def _visible(self, now: float) -> Iterator[Worker]:
+        for worker in self._workers:
+            since = now - (worker.state_mono if worker.state_mono is not None else now)
+            if worker.alive or since < (GONE_FOR if worker.state == "gone" else DIED_FOR):
+                yield worker
+
+    def _select(self, now: float, window: Window, app: str | None, worker: WorkerId | None) -> Selection:
+        self._fold(now)
+        chosen = None if worker is None else self._by_id.get(worker)
+        number = None if worker is None else (-1 if chosen is None else chosen.number)
+        rolling = self._timeline.rolling(number)
+        shown = self._shown(app, worker)
+        exact = self._exact(shown) if window is Window.ALL else None
+        since = max(self._first if self._first is not None else now, window_start(window, int(now)))
+        detail = worker is None or (chosen is not None and len(self._workers) == 1)
+        asked = Asked(now, window, app, self._seconds(now, window, shown), since, detail)
+        return select(self._rows, asked, rolling, self._timeline.rolling(None), exact)
+
+    def _seconds(self, now: float, window: Window, shown: list[Worker]) -> float:
+        """The time that the counts of a window cover, at least a second."""
+        first = self._first if self._first is not None else now
+        if window is not Window.ALL:
+            return max(now - max(window_start(window, int(now)), first), 1.0)
+        started = min((worker.started for worker in shown if worker.started is not None), default=first)
+        if self._reset_at is not None:
+            started = max(started, self._reset_at)
+        end = now
+        if shown and not any(worker.alive for worker in shown):
+            end = max((worker.seen for worker in shown if worker.seen is not None), default=now)
+        return max(end - started, 1.0)
+
+    def _exact(self, shown: list[Worker]) -> Sums:
+        numbers = tuple(worker.number for worker in shown)
+        versions = tuple(worker.totals.version for worker in shown)
+        cached = self._sums.get(numbers)
+        if cached is not None and cached[0] == versions:
+            return cached[1]
+        sums = Sums()
+        for worker in shown:
+            sums.add(worker.totals.current())
+        if len(self._sums) > 4:
+            self._sums.clear()
+        self._sums[numbers] = versions, sums
+        return sums
+
+    def _rate(self, worker: Worker, now: float, window: Window) -> float:
+        seconds = self._seconds(now, window, [worker])
+        if window is Window.ALL:
+            return sum(s.columns[COUNT] for s in self._exact([worker]).endpoints.values()) / seconds
+        start = window_start(window, int(now))
+        return self._timeline.count_of(worker.number, start) / seconds
+
+    def _since(self, now: float, window: Window) -> float | None:
+        return None if window is Window.ALL else float(window_start(window, int(now)))
+
+    def _slowest_with(
+        self, selection: Selection, statement: int, since: float | None, worker: WorkerId | None
+    ) -> list[Kept]:
+        numbers = {w.number for w in self._chosen(None, worker)}
+        found: list[Kept] = []
+        for endpoint in selection.ran_by.get(statement, ()):
+            detail = self._rings.find(endpoint)
+            found.extend(
+                kept
+                for kept in (() if detail is None else detail.slowest_since(since))
+                if kept.worker in numbers and runs(self._workers[kept.worker], kept.trace, statement)
+            )
+        return sorted(found, key=lambda kept: -kept.trace.duration_us)
+
+    def _views(self, kept: Iterable[Kept], limit: int) -> tuple[TraceView, ...]:
+        found: list[TraceView] = []
+        for one in kept:
+            if len(found) >= limit:
+                break
+            found.append(trace_view(self._rows, self._workers[one.worker], one))
+        return tuple(found)
+
+    @staticmethod
+    def _wall(worker: Worker, at: float) -> float | None:
+        hello = worker.hello
+        return None if hello is None else hello.at + at - hello.mono - worker.offset

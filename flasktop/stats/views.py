@@ -260,7 +260,7 @@ class Bar(NamedTuple):
 
     low_ms: float
     high_ms: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a bar
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,197 @@
+"""The hot loop: one frame into open cells, distributions and rings. O(spans); only new cells are allocated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flasktop.protocol.messages import RAISED, Frame, OutsideSpan, Trace
+from flasktop.stats.chunks import Delta
+from flasktop.stats.columns import ROW_BITS, STATUS_BITS, STATUS_MASK
+from flasktop.stats.histogram import KEY_BITS, SMALL, bucket
+from flasktop.stats.rings import LOG, Kept, Rings
+from flasktop.stats.rows import OUTSIDE, Rows
+from flasktop.stats.totals import OnTop
+from flasktop.stats.workers import Worker
+
+_SMALL: Final = len(SMALL)
+
+
+def is_error(trace: Trace) -> bool:
+    """Whether a request failed: status 500 or more, or an exception that left the app."""
+    return trace.status >= 500 or bool(trace.flags & RAISED)
+
+
+def trace_columns(trace: Trace) -> tuple[int, ...]:
+    """Return what one trace adds to the columns of its endpoint."""
+    first_byte, cpu = trace.first_byte_us, trace.cpu_us
+    return (
+        1,
+        1 if is_error(trace) else 0,
+        trace.duration_us,
+        first_byte if first_byte >= 0 else 0,
+        1 if first_byte >= 0 else 0,
+        cpu if cpu >= 0 else 0,
+        max(trace.sql_cpu_us, 0) if cpu >= 0 else 0,
+        max(trace.wait_us, 0) if cpu >= 0 else 0,
+        1 if cpu >= 0 else 0,
+        trace.execute_us,
+        trace.fetch_us,
+        trace.other_us,
+        trace.statements,
+        trace.rows,
+        trace.bytes_sent,
+    )
+
+
+class Ingest:
+    """Takes frames in. ``open`` is the timeline's mapping of seconds to open cells."""
+
+    def __init__(self, rows: Rows, rings: Rings) -> None:
+        self._rows = rows
+        self._rings = rings
+
+    def frame(self, worker: Worker, frame: Frame, open_seconds: dict[int, Delta], not_before: float) -> None:
+        """Take the traces and outside spans of a frame; those that ended before ``not_before`` count in no window."""
+        frame_end = frame.mono + worker.offset
+        base = worker.number << ROW_BITS
+        rings, included = self._rings, worker.totals.included
+        routes, log = worker.routes, rings.log
+        for trace in frame.traces:
+            row = routes.get(trace.route)
+            if row is None:
+                row = self._unknown_route(worker, trace.route)
+            if trace.number >= included:
+                worker.totals.add_trace(self._on_top(worker, row, trace))
+            late = trace.duration_us - trace.start_us
+            ended = frame_end + late / 1e6 if late < 0 else frame_end
+            if ended < not_before:
+                continue
+            second = int(ended)
+            delta = open_seconds.get(second)
+            if delta is None:
+                delta = open_seconds[second] = Delta()
+            self._count(delta, base + row, row, trace)
+            if trace.spans or trace.folded:
+                self._count_spans(delta, worker, row, trace)
+            kept = Kept(ended, worker.number, trace.number, frame.at - (frame_end - ended), row, trace)
+            log.add(kept, LOG)
+            rings.detail(row).add(kept, is_error(trace), rings.recent, rings.slow)
+        if frame.outside:
+            self._outside(worker, frame, open_seconds, not_before)
+
+    @staticmethod
+    def _count(delta: Delta, key: int, row: int, trace: Trace) -> None:
+        cell = delta.cells.get(key)
+        columns = trace_columns(trace)
+        if cell is None:
+            delta.cells[key] = list(columns)
+        else:
+            for index, value in enumerate(columns):
+                cell[index] += value
+        status_key = (key << STATUS_BITS) | (trace.status & STATUS_MASK)
+        delta.statuses[status_key] = delta.statuses.get(status_key, 0) + 1
+        us = trace.duration_us
+        hist_key = (row << KEY_BITS) + (SMALL[us] if 0 <= us < _SMALL else bucket(us))
+        delta.hist[hist_key] = delta.hist.get(hist_key, 0) + 1
+
+    def _count_spans(self, delta: Delta, worker: Worker, row: int, trace: Trace) -> None:
+        known = worker.uses.get(row)
+        if known is None:
+            known = worker.uses[row] = {}
+        uses, hist, small, size = delta.uses, delta.statement_hist, SMALL, _SMALL
+        for span in trace.spans:
+            statement = span.statement
+            use = known.get(statement)
+            if use is None:
+                use = self._new_use(worker, row, statement)
+            key, hist_base = use
+            execute, fetch, rows = span.execute_us, span.fetch_us, span.rows
+            cell = uses.get(key)
+            if cell is None:
+                uses[key] = [1, 1 if span.error else 0, execute, fetch, rows if rows > 0 else 0]
+            else:
+                cell[0] += 1
+                cell[2] += execute
+                cell[3] += fetch
+                if rows > 0:
+                    cell[4] += rows
+                if span.error:
+                    cell[1] += 1
+            us = execute + fetch
+            hist_base += small[us] if 0 <= us < size else bucket(us)
+            hist[hist_base] = hist.get(hist_base, 0) + 1
+        for folded in trace.folded:
+            use = known.get(folded.statement) or self._new_use(worker, row, folded.statement)
+            sums = (folded.count, folded.errors, folded.execute_us, folded.fetch_us, max(folded.rows, 0))
+            cell = uses.get(use[0])
+            uses[use[0]] = list(sums) if cell is None else [a + b for a, b in zip(cell, sums, strict=True)]
+
+    def _outside(self, worker: Worker, frame: Frame, open_seconds: dict[int, Delta], not_before: float) -> None:
+        frame_end = frame.mono + worker.offset
+        for outside in frame.outside:
+            late = _span_us(outside) - outside.start_us
+            ended = frame_end + late / 1e6 if late < 0 else frame_end
+            if ended < not_before:
+                continue
+            delta = open_seconds.setdefault(int(ended), Delta())
+            span = outside.span
+            known = worker.uses.setdefault(OUTSIDE, {})
+            key, hist_base = known.get(span.statement) or self._new_use(worker, OUTSIDE, span.statement)
+            columns = _span_columns(outside)
+            cell = delta.uses.get(key)
+            delta.uses[key] = list(columns) if cell is None else [a + b for a, b in zip(cell, columns, strict=True)]
+            hist_base += bucket(_span_us(outside))
+            delta.statement_hist[hist_base] = delta.statement_hist.get(hist_base, 0) + 1
+
+    def outside_on_top(self, worker: Worker, frame: Frame) -> None:
+        """Count a frame's outside spans in the exact sums until totals include them."""
+        for outside in frame.outside:
+            row = self._statement(worker, outside.span.statement)
+            entry = OnTop(frame.seq, OUTSIDE, None, (), ((row, OUTSIDE, _span_columns(outside)),))
+            worker.totals.add_outside(entry)
+
+    def _on_top(self, worker: Worker, row: int, trace: Trace) -> OnTop:
+        spans = [
+            (
+                self._statement(worker, span.statement),
+                row,
+                (1, 1 if span.error else 0, span.execute_us, span.fetch_us, max(span.rows, 0)),
+            )
+            for span in trace.spans
+        ]
+        spans.extend(
+            (
+                self._statement(worker, folded.statement),
+                row,
+                (folded.count, folded.errors, folded.execute_us, folded.fetch_us, max(folded.rows, 0)),
+            )
+            for folded in trace.folded
+        )
+        return OnTop(trace.number, row, trace, trace_columns(trace), tuple(spans))
+
+    def _new_use(self, worker: Worker, endpoint: int, statement: int) -> tuple[int, int]:
+        row = self._statement(worker, statement)
+        pair = self._rows.pair(endpoint, row)
+        use = ((worker.number << ROW_BITS) + pair, row << KEY_BITS)
+        worker.uses[endpoint][statement] = use
+        return use
+
+    def _statement(self, worker: Worker, statement: int) -> int:
+        row = worker.statements.get(statement)
+        if row is None:
+            row = worker.statements[statement] = self._rows.other_statement()
+        return row
+
+    def _unknown_route(self, worker: Worker, route: int) -> int:
+        apps = worker.hello.apps if worker.hello is not None else ()
+        row = worker.routes[route] = self._rows.other_endpoint(apps[0] if apps else "")
+        return row
+
+
+def _span_us(outside: OutsideSpan) -> int:
+    return outside.span.execute_us + outside.span.fetch_us
+
+
+def _span_columns(outside: OutsideSpan) -> tuple[int, ...]:
+    span = outside.span
+    return 1, 1 if span.error else 0, span.execute_us, span.fetch_us, max(span.rows, 0)

@@ -1,0 +1,212 @@
+"""Rows as they are shown: sums in, frozen view models out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from flasktop.stats.columns import (
+    BYTES,
+    COUNT,
+    CPU,
+    CPU_KNOWN,
+    DURATION,
+    ERRORS,
+    EXECUTE,
+    FETCH,
+    FIRST_BYTE,
+    FIRST_BYTE_KNOWN,
+    OTHER,
+    ROWS,
+    S_COUNT,
+    S_ERRORS,
+    S_EXECUTE,
+    S_FETCH,
+    S_ROWS,
+    SQL_CPU,
+    STATEMENTS,
+    WAIT,
+)
+from flasktop.stats.histogram import Histogram, bounds
+from flasktop.stats.selection import Selection
+from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementUse, TimeSplit
+
+_MAX_BARS = 24
+
+
+def endpoint_rows(selection: Selection) -> tuple[EndpointRow, ...]:
+    """Return the rows of endpoints, the most total time first."""
+    total = sum(sums[DURATION] for sums in selection.endpoints.values())
+    ordered = sorted(selection.endpoints.items(), key=lambda item: (-item[1][DURATION], item[0]))
+    return tuple(endpoint_row(selection, row, sums, total) for row, sums in ordered)
+
+
+def endpoint_row(selection: Selection, row: int, sums: Sequence[int], total_us: int) -> EndpointRow:
+    """Return one row; ``total_us`` is the time of all endpoints."""
+    info = selection.rows.endpoints[row]
+    count = sums[COUNT]
+    p50, p95, p99, largest = _quantiles(selection.hists.get(row), selection.maxima, row)
+    return EndpointRow(
+        key=info.key,
+        endpoint=info.endpoint,
+        count=count,
+        errors=sums[ERRORS],
+        rate=count / selection.seconds,
+        mean_ms=_mean(sums[DURATION], count),
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=largest,
+        first_byte_ms=_mean(sums[FIRST_BYTE], sums[FIRST_BYTE_KNOWN]),
+        sql_per_request=sums[STATEMENTS] / count,
+        rows_per_request=sums[ROWS] / count,
+        sql_ms=(sums[EXECUTE] + sums[FETCH] + sums[OTHER]) / count / 1_000,
+        fetch_ms=sums[FETCH] / count / 1_000,
+        cpu_ms=_mean(sums[CPU], sums[CPU_KNOWN]),
+        wait_ms=_mean(sums[WAIT], sums[CPU_KNOWN]),
+        bytes_per_request=sums[BYTES] / count,
+        share=sums[DURATION] / total_us if total_us else 0.0,
+        split=split_of(sums),
+        statuses=MappingProxyType(dict(sorted(selection.statuses.get(row, {}).items()))),
+        trend=selection.endpoint_trend.of(row),
+    )
+
+
+def split_of(sums: Sequence[int]) -> TimeSplit:
+    """Return where the time of an endpoint's sums went, as the mean per request.
+
+    The parts add up to the wall time, except where SQL ran concurrently inside one request and its sum exceeds the
+    wall: then SQL stays as measured, and nothing else is left. Where CPU was known for only some of the requests,
+    what the others leave is ``unknown``.
+    """
+    count = sums[COUNT] or 1
+    rest = max(sums[DURATION] - sums[EXECUTE] - sums[FETCH] - sums[OTHER], 0)
+    wait = min(sums[WAIT], rest)
+    all_known = sums[CPU_KNOWN] >= sums[COUNT]
+    cpu = rest - wait if all_known else min(max(sums[CPU] - sums[SQL_CPU], 0), rest - wait)
+    parts = (sums[EXECUTE], sums[FETCH], sums[OTHER], cpu, wait, rest - wait - cpu)
+    return TimeSplit(*(part / count / 1_000 for part in parts))
+
+
+def query_rows(selection: Selection) -> tuple[QueryRow, ...]:
+    """Return the rows of queries, the most total time first."""
+    total = _statement_time(selection)
+    ordered = sorted(selection.statements.items(), key=lambda item: (-_time(item[1]), item[0]))
+    return tuple(query_row(selection, row, sums, total) for row, sums in ordered)
+
+
+def query_row(selection: Selection, row: int, sums: Sequence[int], total_us: int) -> QueryRow:
+    """Return one row; ``total_us`` is the time of all statements."""
+    info = selection.rows.statements[row]
+    count, time = sums[S_COUNT], _time(sums)
+    _, p95, _, largest = _quantiles(selection.statement_hists.get(row), None, row)
+    return QueryRow(
+        key=info.key,
+        dialect=info.dialect,
+        function=info.function,
+        count=count,
+        errors=sums[S_ERRORS],
+        rate=count / selection.seconds,
+        rows=sums[S_ROWS],
+        mean_ms=_mean(time, count),
+        p95_ms=p95,
+        max_ms=largest,
+        total_ms=time / 1_000,
+        fetch_ms=sums[S_FETCH] / count / 1_000,
+        fetch_share=sums[S_FETCH] / time if time else 0.0,
+        share=time / total_us if total_us else 0.0,
+        endpoints=tuple(dict.fromkeys(selection.endpoint_label(e) for e in selection.ran_by.get(row, ()))),
+        trend=selection.statement_trend.of(row),
+    )
+
+
+def uses_of_endpoint(selection: Selection, row: int, sums: Sequence[int]) -> tuple[StatementUse, ...]:
+    """Return the statements of an endpoint, the most total time first; shares are of its wall time."""
+    found = [
+        _use(selection, endpoint, statement, use, sums[COUNT], sums[DURATION])
+        for (endpoint, statement), use in _uses(selection)
+        if endpoint == row
+    ]
+    return tuple(sorted(found, key=lambda use: -use.total_ms))
+
+
+def uses_of_statement(selection: Selection, row: int) -> tuple[StatementUse, ...]:
+    """Return the endpoints that run a statement, the most calls first; shares are of the statement's time."""
+    pairs = [(endpoint, use) for (endpoint, statement), use in _uses(selection) if statement == row]
+    total = sum(_time(use) for _, use in pairs)
+    found = [
+        _use(selection, endpoint, row, use, selection.endpoints.get(endpoint, (0,))[COUNT], total)
+        for endpoint, use in pairs
+    ]
+    return tuple(sorted(found, key=lambda use: -use.count))
+
+
+def bars(hist: Histogram | None) -> tuple[Bar, ...]:
+    """Return a distribution as adjoining bars on a logarithmic axis, gaps included."""
+    if hist is None or not hist.total:
+        return ()
+    items = list(hist.items())
+    lowest, highest = items[0][0], items[-1][0]
+    shift = 4
+    while (highest >> shift) - (lowest >> shift) >= _MAX_BARS:
+        shift += 1
+    counts: dict[int, int] = {}
+    for index, count in items:
+        counts[index >> shift] = counts.get(index >> shift, 0) + count
+    return tuple(
+        Bar(bounds(bar << shift)[0] / 1_000, bounds((bar + 1) << shift)[0] / 1_000, counts.get(bar, 0))
+        for bar in range(lowest >> shift, (highest >> shift) + 1)
+    )
+
+
+def milliseconds(us: float | None) -> float | None:
+    """Return microseconds as milliseconds."""
+    return None if us is None else us / 1_000
+
+
+def _uses(selection: Selection) -> list[tuple[tuple[int, int], list[int]]]:
+    pairs = selection.rows.pairs
+    return [(pairs[pair], use) for pair, use in selection.uses.items()]
+
+
+def _use(
+    selection: Selection, endpoint: int, statement: int, sums: Sequence[int], requests: int, total_us: int
+) -> StatementUse:
+    info = selection.rows.statements[statement]
+    count, time = sums[S_COUNT], _time(sums)
+    return StatementUse(
+        endpoint=selection.endpoint_label(endpoint),
+        endpoint_key=selection.rows.endpoints[endpoint].key if endpoint >= 0 else None,
+        statement=info.key,
+        dialect=info.dialect,
+        function=info.function,
+        count=count,
+        per_request=count / requests if requests else 0.0,
+        mean_ms=time / count / 1_000 if count else 0.0,
+        total_ms=time / 1_000,
+        rows=sums[S_ROWS],
+        share=time / total_us if total_us else 0.0,
+    )
+
+
+def _time(sums: Sequence[int]) -> int:
+    return sums[S_EXECUTE] + sums[S_FETCH]
+
+
+def _statement_time(selection: Selection) -> int:
+    return sum(_time(sums) for sums in selection.statements.values())
+
+
+def _mean(total_us: int, count: int) -> float | None:
+    return total_us / count / 1_000 if count else None
+
+
+def _quantiles(hist: Histogram | None, maxima: object, row: int) -> tuple[float | None, ...]:
+    largest = maxima.get(row) if isinstance(maxima, dict) else None
+    if hist is None:
+        return None, None, None, milliseconds(largest)
+    if largest is None:
+        largest = hist.maximum()
+    values = hist.quantiles(0.5, 0.95, 0.99)
+    bounded = [value if value is None or largest is None else min(value, largest) for value in values]
+    return (*map(milliseconds, bounded), milliseconds(largest))

@@ -1,0 +1,159 @@
+"""Where intervals live: one second each for the last minute, five seconds each up to five minutes.
+
+Windows are whole intervals, the one that runs included: the window of 10 s covers the last 9 to 10 seconds, that of
+1 m the last 59 to 60, that of 5 m the last 295 to 300. Rates are taken over the time that is really covered. What
+comes late is put where it belongs; what is older than five minutes counts only in the distributions of ALL.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flasktop.stats.chunks import Chunk, Delta, merged
+from flasktop.stats.columns import COUNT, ROW_BITS
+from flasktop.stats.rows import Rows
+from flasktop.stats.views import Window
+from flasktop.stats.windows import Rolling
+
+COARSE: Final = 5
+"""Seconds of an interval older than a minute."""
+
+_PACK_AT: Final = 4
+"""A coarse interval with more chunks than this is packed into one."""
+
+MAX_OPEN: Final = 64
+"""So many seconds may be open before they are folded unasked."""
+
+_FOLLOWED: Final = 2
+"""So many single workers' windows are kept up to date at once."""
+
+_AHEAD: Final = 1
+"""A second that lies further in the future than this (a clock that was misjudged) counts as now."""
+
+
+def window_start(window: Window, now_second: int) -> int:
+    """Return the first second of a window (ALL: of what its trend shows)."""
+    if window is Window.TEN_SECONDS:
+        return now_second - 9
+    if window is Window.MINUTE:
+        return now_second - 59
+    return ((now_second - 300) // COARSE + 1) * COARSE
+
+
+class Timeline:
+    """The intervals and the windows over them. ``open`` are the seconds that ingest fills."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.open: dict[int, Delta] = {}
+        self._now = 0
+        self._fine: dict[int, list[Chunk]] = {}
+        self._coarse: dict[int, list[Chunk]] = {}
+        self._all = Rolling(rows)
+        self._single: dict[int, Rolling] = {}
+        self._requests: dict[int, dict[int, int]] = {}
+
+    def clear(self) -> None:
+        """Forget everything (but how late it is)."""
+        self.open.clear()
+        self._fine.clear()
+        self._coarse.clear()
+        self._single.clear()
+        self._requests.clear()
+        self._all = Rolling(self._rows)
+
+    def rolling(self, worker: int | None) -> Rolling:
+        """Return the windows of all workers, or of one (built from the intervals when first asked for, then followed
+        like the others; of single workers the two asked for last)."""
+        if worker is None:
+            return self._all
+        rolling = self._single.pop(worker, None)
+        if rolling is None:
+            rolling = self._built(worker)
+        self._single[worker] = rolling
+        while len(self._single) > _FOLLOWED:
+            del self._single[next(iter(self._single))]
+        return rolling
+
+    def count_of(self, worker: int, since: int) -> int:
+        """Return how many requests of a worker ended in the second ``since`` or later, at most five minutes back."""
+        return sum(counts.get(worker, 0) for second, counts in self._requests.items() if second >= since)
+
+    def fold(self, now: float) -> None:
+        """Move the windows up to ``now`` and take in what was received."""
+        self._advance(int(now))
+        if not self.open:
+            return
+        received, self.open = self.open, {}
+        for second, delta in received.items():
+            self._keep(second if second <= self._now + _AHEAD else self._now, delta.pack())
+
+    def _keep(self, second: int, chunk: Chunk) -> None:
+        rolls = (Window.FIVE_MINUTES, Window.MINUTE, Window.TEN_SECONDS)
+        windows = [Window.ALL, *(window for window in rolls if second >= window_start(window, self._now))]
+        for rolling in (self._all, *self._single.values()):
+            for window in windows:
+                rolling.add(window, chunk)
+            if len(windows) > 1:
+                rolling.count(second, chunk)
+        if len(windows) > 1:
+            self._count_requests(second, chunk)
+        if Window.MINUTE in windows:
+            self._fine.setdefault(second, []).append(chunk)
+        elif Window.FIVE_MINUTES in windows:
+            self._keep_coarse(second, [chunk])
+
+    def _count_requests(self, second: int, chunk: Chunk) -> None:
+        counts = self._requests.setdefault(second, {})
+        for key, sums in chunk.cells.items():
+            worker = key >> ROW_BITS
+            counts[worker] = counts.get(worker, 0) + sums[COUNT]
+
+    def _keep_coarse(self, second: int, chunks: list[Chunk]) -> None:
+        kept = self._coarse.setdefault(second // COARSE, [])
+        kept.extend(chunks)
+        if len(kept) > _PACK_AT:
+            kept[:] = [merged(kept)]
+
+    def _advance(self, now: int) -> None:
+        if now <= self._now:
+            return
+        before, self._now = self._now, now
+        self._leave(Window.TEN_SECONDS, window_start(Window.TEN_SECONDS, before), window_start(Window.TEN_SECONDS, now))
+        start = window_start(Window.MINUTE, now)
+        for second in sorted(second for second in self._fine if second < start):
+            chunks = self._fine.pop(second)
+            self._subtract(Window.MINUTE, chunks)
+            self._keep_coarse(second, chunks)
+        first = window_start(Window.FIVE_MINUTES, now) // COARSE
+        for slot in [slot for slot in self._coarse if slot < first]:
+            self._subtract(Window.FIVE_MINUTES, self._coarse.pop(slot))
+        for second in [second for second in self._requests if second < first * COARSE]:
+            del self._requests[second]
+        for rolling in (self._all, *self._single.values()):
+            rolling.drop_trends(now)
+
+    def _leave(self, window: Window, start_before: int, start: int) -> None:
+        for second, chunks in self._fine.items():
+            if start_before <= second < start:
+                self._subtract(window, chunks)
+
+    def _subtract(self, window: Window, chunks: list[Chunk]) -> None:
+        for rolling in (self._all, *self._single.values()):
+            for chunk in chunks:
+                rolling.subtract(window, chunk)
+
+    def _built(self, worker: int) -> Rolling:
+        rolling = Rolling(self._rows, worker)
+        for slot, chunks in self._coarse.items():
+            for chunk in chunks:
+                rolling.add(Window.FIVE_MINUTES, chunk)
+                rolling.count(slot * COARSE, chunk)
+        for second, chunks in self._fine.items():
+            for chunk in chunks:
+                rolling.add(Window.FIVE_MINUTES, chunk)
+                rolling.add(Window.MINUTE, chunk)
+                if second >= window_start(Window.TEN_SECONDS, self._now):
+                    rolling.add(Window.TEN_SECONDS, chunk)
+                rolling.count(second, chunk)
+        return rolling

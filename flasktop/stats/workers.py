@@ -1,0 +1,215 @@
+"""What the store knows of one worker: its state, definitions, samples, and which frames and traces have come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from statistics import median
+from typing import Final
+
+from flasktop.protocol.events import WorkerId, WorkerState
+from flasktop.protocol.messages import Frame, Hello, Sample
+from flasktop.stats.totals import WorkerTotals
+
+MAX_GAPS: Final = 512
+"""So many separate stretches of frame numbers are told apart; beyond, the oldest gap counts as received."""
+
+_FINE_SECONDS: Final = 300
+_COARSE_STEP: Final = 10
+_COARSE_SECONDS: Final = 3_600
+
+SLOPE_AFTER: Final = 30.0
+"""Seconds of samples before a slope of memory is told."""
+
+_SLOPE_POINTS: Final = 30
+
+
+class Received:
+    """Which frames of a worker were applied, as stretches of their gapless numbers."""
+
+    __slots__ = ("_stretches",)
+
+    def __init__(self) -> None:
+        self._stretches: list[list[int]] = []
+
+    def add(self, seq: int) -> bool:
+        """Note a frame; return False where it was noted before."""
+        stretches = self._stretches
+        position = len(stretches)
+        while position and stretches[position - 1][0] > seq:
+            position -= 1
+        if position and seq <= stretches[position - 1][1]:
+            return False
+        after = position < len(stretches) and stretches[position][0] == seq + 1
+        if position and stretches[position - 1][1] == seq - 1:
+            stretches[position - 1][1] = stretches[position][1] if after else seq
+            if after:
+                del stretches[position]
+        elif after:
+            stretches[position][0] = seq
+        else:
+            stretches.insert(position, [seq, seq])
+            if len(stretches) > MAX_GAPS:
+                stretches[0][1] = stretches.pop(1)[1]
+        return True
+
+
+class Losses:
+    """Traces finished since the reader began and not received.
+
+    Counted from what is known to have finished (the highest number any frame names) and what came of it, so that it
+    is right in whatever order frames come. Traces from before the reader began are nobody's loss.
+    """
+
+    __slots__ = ("_begin", "_end", "_received")
+
+    def __init__(self) -> None:
+        self._begin: int | None = None
+        self._end = 0
+        self._received = 0
+
+    def begin(self, number: int) -> None:
+        """Note that the reader has a right to traces from ``number`` on; only the first time sets where it began."""
+        if self._begin is None:
+            self._begin = number
+            self._received = 0
+        self._end = max(self._end, number)
+
+    def restart(self) -> None:
+        """Count from here on."""
+        if self._begin is not None:
+            self._begin = self._end
+            self._received = 0
+
+    def frame(self, frame: Frame) -> None:
+        """Take a frame's account of what finished."""
+        begin = self._begin
+        if begin is None:
+            return
+        self._end = max(self._end, frame.first_number + frame.finished)
+        if frame.first_number >= begin:
+            self._received += len(frame.traces)
+        else:
+            self._received += sum(1 for trace in frame.traces if trace.number >= begin)
+
+    @property
+    def lost(self) -> int:
+        """How many were lost."""
+        return 0 if self._begin is None else max(self._end - self._begin - self._received, 0)
+
+
+class History:
+    """A worker's samples over time: one a second for five minutes, one every ten seconds for an hour."""
+
+    __slots__ = ("_coarse", "_fine")
+
+    def __init__(self) -> None:
+        self._fine: dict[int, tuple[float, int, float]] = {}
+        self._coarse: dict[int, tuple[float, int, float]] = {}
+
+    def add(self, at: float, sample: Sample) -> None:
+        """Take a sample of the moment ``at`` (reader's clock)."""
+        entry = (at, sample.rss_bytes, sample.cpu_percent)
+        for samples, step, size in ((self._fine, 1, _FINE_SECONDS), (self._coarse, _COARSE_STEP, _COARSE_SECONDS)):
+            slot = int(at // step)
+            if slot not in samples or samples[slot] < entry:
+                samples[slot] = entry
+            if len(samples) > size // step:
+                del samples[min(samples)]
+
+    def trends(self, now: float, points: int, step: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return RSS and CPU per ``step`` seconds over the last ``points`` steps, oldest first, where known."""
+        samples = self._fine if step * points <= _FINE_SECONDS else self._coarse
+        first = int(now // step) - points + 1
+        last_of: dict[int, tuple[float, int, float]] = {}
+        for entry in samples.values():
+            slot = int(entry[0] // step)
+            if slot >= first and (slot not in last_of or last_of[slot] < entry):
+                last_of[slot] = entry
+        ordered = [last_of[slot] for slot in sorted(last_of)]
+        return tuple(float(entry[1]) for entry in ordered), tuple(entry[2] for entry in ordered)
+
+    def slope(self) -> float | None:
+        """Return how RSS grows in bytes an hour, None before half a minute of samples.
+
+        The median of the slopes between all pairs of samples, which a few jumps do not move.
+
+        Source: P. K. Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63, 1968.
+        """
+        entries = sorted({**self._by_time(self._coarse), **self._by_time(self._fine)}.items())
+        if not entries or entries[-1][0] - entries[0][0] < SLOPE_AFTER:
+            return None
+        step = max(1, len(entries) // _SLOPE_POINTS)
+        chosen = entries[::-1][::step]
+        slopes = [(a[1] - b[1]) / (a[0] - b[0]) for a, b in combinations(chosen, 2)]
+        return median(slopes) * 3_600 if slopes else None
+
+    @staticmethod
+    def _by_time(samples: dict[int, tuple[float, int, float]]) -> dict[float, int]:
+        return {at: rss for at, rss, _ in samples.values()}
+
+
+class Worker:
+    """One worker. ``number`` is its number in the store; times are the reader's monotonic seconds.
+
+    ``routes`` and ``statements`` map local ids to rows. ``uses`` maps a local route id to what its spans need:
+    a mapping of local statement ids to (pair, statement row). ``seen`` is the last sign of life.
+    """
+
+    def __init__(self, number: int, identity: WorkerId) -> None:
+        self.number = number
+        self.identity = identity
+        self.state: WorkerState = "connecting"
+        self.state_at = 0.0
+        self.state_mono: float | None = None
+        self.hello: Hello | None = None
+        self.offset = 0.0
+        self.started: float | None = None
+        self.seen: float | None = None
+        self.routes: dict[int, int] = {}
+        self.statements: dict[int, int] = {}
+        self.uses: dict[int, dict[int, tuple[int, int]]] = {}
+        self.totals = WorkerTotals(self.routes, self.statements)
+        self.received = Received()
+        self.losses = Losses()
+        self.history = History()
+        self.history_from: float | None = None
+        self.sample: Sample | None = None
+        self._sample_at = float("-inf")
+        self.base_due = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there, as far as is known (silent ones are)."""
+        return self.state not in ("gone", "died")
+
+    def joined(self, hello: Hello, offset: float) -> None:
+        """Take a worker's greeting."""
+        self.hello = hello
+        self.offset = offset
+        self.started = hello.mono + offset - max(hello.at - hello.agent_started_at, 0.0)
+        self.saw(hello.mono + offset)
+
+    def saw(self, at: float) -> None:
+        """Note a sign of life."""
+        if self.seen is None or at > self.seen:
+            self.seen = at
+
+    def sampled(self, at: float, sample: Sample) -> None:
+        """Take a sample of the moment ``at``."""
+        self.history.add(at, sample)
+        if at >= self._sample_at:
+            self._sample_at = at
+            self.sample = sample
+
+    def serves(self, app: str | None) -> bool:
+        """Whether the worker holds an app (every worker holds None)."""
+        return (
+            app is None or self.hello is None or app in self.hello.apps or bool(self.sample and app in self.sample.apps)
+        )
+
+
+def sum_of(workers: list[Worker], value: Callable[[Sample], float]) -> float | None:
+    """Return the sum of a known value over the newest samples, None where no sample came."""
+    samples = [worker.sample for worker in workers if worker.sample is not None]
+    return sum(value(sample) for sample in samples) if samples else None
