@@ -187,7 +187,7 @@ def test_old_journals_go(directory: Path, dead_pid: int) -> None:
 
 def test_too_many_journals_go_oldest_first(directory: Path, dead_pid: int) -> None:
     """Workers that are killed again and again do not fill the disk."""
-    boxes = [leave(WorkerFiles(directory, dead_pid, now_ms() - age), age=age) for age in range(5)]
+    boxes = [leave(WorkerFiles(directory, dead_pid, now_ms() - 1000 * age), age=age) for age in range(5)]
 
     sweep(directory, keep_files=2)
 

@@ -1,0 +1,161 @@
+"""Every string of every message, neutralised once on entry.
+
+Nearly all text is harmless, so a message is looked through first and rebuilt only where something is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from flasktop.protocol.blackbox import SlotRecord
+from flasktop.protocol.events import DiedRequest
+from flasktop.protocol.messages import (
+    Bye,
+    Definitions,
+    Frame,
+    Hello,
+    InFlight,
+    OutsideSpan,
+    Pool,
+    Refusal,
+    RouteDef,
+    Sample,
+    Span,
+    StatementDef,
+    ToReader,
+    Trace,
+)
+from flasktop.protocol.text import neutral
+
+M = TypeVar("M")
+
+
+def neutral_message(message: ToReader) -> ToReader:
+    """Return ``message`` with every string neutral: the same object where nothing had to change."""
+    if isinstance(message, Frame):
+        return neutral_frame(message)
+    if isinstance(message, Definitions):
+        return neutral_definitions(message)
+    if isinstance(message, Hello):
+        return neutral_hello(message)
+    if isinstance(message, Refusal):
+        return Refusal(neutral(message.message), neutral(message.hint))
+    if isinstance(message, Bye):
+        return Bye(neutral(message.reason))
+    return message
+
+
+def neutral_hello(hello: Hello) -> Hello:
+    """Return ``hello`` with names, directory and versions neutral."""
+    return msgspec.structs.replace(
+        hello,
+        apps=tuple(map(neutral, hello.apps)),
+        server=neutral(hello.server),
+        directory=neutral(hello.directory),
+        flasktop=neutral(hello.flasktop),
+        python=neutral(hello.python),
+        flask=neutral(hello.flask),
+        sqlalchemy=neutral(hello.sqlalchemy),
+        grants=tuple(map(neutral, hello.grants)),
+    )
+
+
+def neutral_definitions(definitions: Definitions) -> Definitions:
+    """Return ``definitions`` with every text neutral; statements keep their line breaks."""
+    return Definitions(
+        _each(definitions.routes, _neutral_route),
+        _each(definitions.statements, _neutral_statement),
+    )
+
+
+def neutral_frame(frame: Frame) -> Frame:
+    """Return ``frame`` with paths, error names and what the sample names neutral."""
+    traces = _each(frame.traces, _neutral_trace)
+    outside = _each(frame.outside, _neutral_outside)
+    sample = frame.sample and _neutral_sample(frame.sample)
+    if traces is frame.traces and outside is frame.outside and sample is frame.sample:
+        return frame
+    return msgspec.structs.replace(frame, traces=traces, outside=outside, sample=sample)
+
+
+def died_requests(pid: int, records: tuple[SlotRecord, ...]) -> tuple[DiedRequest, ...]:
+    """The requests in flight of a dead worker, neutral."""
+    return tuple(
+        DiedRequest(
+            app=neutral(record.app),
+            pid=pid,
+            method=neutral(record.method),
+            route=neutral(record.route),
+            path=neutral(record.path),
+            age_ms=record.age_ms,
+        )
+        for record in records
+    )
+
+
+def _harmless(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _each(items: tuple[M, ...], change: Callable[[M], M]) -> tuple[M, ...]:
+    """Apply ``change`` to each; the same tuple where it changed nothing."""
+    changed = tuple(map(change, items))
+    return items if all(map(_same, items, changed)) else changed
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
+def _neutral_route(route: RouteDef) -> RouteDef:
+    return RouteDef(route.id, neutral(route.app), neutral(route.method), neutral(route.route), neutral(route.endpoint))
+
+
+def _neutral_statement(statement: StatementDef) -> StatementDef:
+    return msgspec.structs.replace(
+        statement,
+        kind=neutral(statement.kind),
+        engine=neutral(statement.engine),
+        dialect=neutral(statement.dialect),
+        text=neutral(statement.text, multiline=True),
+        file=neutral(statement.file),
+        function=neutral(statement.function),
+        relationship=neutral(statement.relationship),
+    )
+
+
+def _neutral_trace(trace: Trace) -> Trace:
+    spans = _each(trace.spans, _neutral_span)
+    if spans is trace.spans and _harmless(trace.path) and _harmless(trace.error):
+        return trace
+    return msgspec.structs.replace(trace, spans=spans, path=neutral(trace.path), error=neutral(trace.error))
+
+
+def _neutral_span(span: Span) -> Span:
+    return span if _harmless(span.error) else msgspec.structs.replace(span, error=neutral(span.error))
+
+
+def _neutral_outside(outside: OutsideSpan) -> OutsideSpan:
+    span = _neutral_span(outside.span)
+    return outside if span is outside.span else OutsideSpan(span, outside.start_us)
+
+
+def _neutral_sample(sample: Sample) -> Sample:
+    running = _each(sample.running, _neutral_in_flight)
+    pools = _each(sample.pools, _neutral_pool)
+    if running is sample.running and pools is sample.pools and all(map(_harmless, sample.apps)):
+        return sample
+    return msgspec.structs.replace(sample, apps=tuple(map(neutral, sample.apps)), running=running, pools=pools)
+
+
+def _neutral_in_flight(request: InFlight) -> InFlight:
+    if _harmless(request.method) and _harmless(request.path):
+        return request
+    return msgspec.structs.replace(request, method=neutral(request.method), path=neutral(request.path))
+
+
+def _neutral_pool(pool: Pool) -> Pool:
+    return pool if _harmless(pool.engine) else msgspec.structs.replace(pool, engine=neutral(pool.engine))
