@@ -1,0 +1,183 @@
+"""The line of the user's own code that caused a statement: found on the hot path, named later.
+
+``find`` walks up the stack past libraries (site-packages, the standard library, flasktop itself); ``locate`` turns
+what it found into file, line and function, in the agent's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from types import CodeType, FrameType
+from typing import Any, Final
+
+MAX_DEPTH: Final = 400
+"""Frames looked at for one statement; a deeper recursion has no user line."""
+
+MAX_FILES: Final = 20_000
+"""File names whose kind is remembered; code made at run time may invent names without end."""
+
+MAX_TEMPLATES: Final = 2_000
+"""Jinja templates whose line table is kept."""
+
+MAX_LOCATIONS: Final = 20_000
+"""Resolved lines that are kept."""
+
+_PACKAGES: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_INTERACTIVE: Final = ("<stdin>", "<console>", "<ipython", "<doctest")
+_OWN: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+_DEMO: Final = f"{_OWN}demo{os.sep}"
+
+_library_files: set[str] = set()
+_user_files: set[str] = set()
+_template_files: set[str] = set()
+_templates: dict[int, tuple[CodeType, str, str, list[tuple[int, int]]]] = {}
+_locations: dict[tuple[int, int], tuple[CodeType, tuple[str, int, str]]] = {}
+_roots: list[str] = []
+
+
+def add_root(path: str) -> None:
+    """Count ``path`` (a package's folder or a module's file) as the user's code, wherever it is installed.
+
+    Needed for an app that was itself installed into site-packages. A packages folder as a whole is refused.
+    """
+    path = os.path.abspath(path)
+    if os.path.basename(path) in ("site-packages", "dist-packages"):
+        return
+    root = path + os.sep if os.path.isdir(path) else path
+    if root not in _roots:
+        _roots.append(root)
+        _library_files.clear()
+
+
+def find() -> tuple[CodeType | None, int]:
+    """The innermost frame of the user's own code above the caller: its code and instruction, or (None, 0)."""
+    return find_from(sys._getframe(1))
+
+
+def find_from(start: FrameType) -> tuple[CodeType | None, int]:
+    """As ``find``, from a frame on upwards."""
+    code, instruction = _walk(start)
+    if code is None and "greenlet" in sys.modules:
+        return _find_in_parents()
+    return code, instruction
+
+
+def _walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
+    library = _library_files
+    for _ in range(MAX_DEPTH):
+        if frame is None:
+            break
+        code = frame.f_code
+        file = code.co_filename
+        if file not in library and (file in _user_files or _judge(frame, file)):
+            if file in _template_files and id(code) not in _templates:
+                _keep_template(frame)
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return None, 0
+
+
+def _find_in_parents() -> tuple[CodeType | None, int]:
+    """Where SQLAlchemy runs in a greenlet for an async driver, the user's coroutine is in the greenlet's parents."""
+    greenlet = sys.modules["greenlet"].getcurrent().parent
+    for _ in range(MAX_DEPTH):
+        if greenlet is None:
+            break
+        code, instruction = _walk(greenlet.gr_frame)
+        if code is not None:
+            return code, instruction
+        greenlet = greenlet.parent
+    return None, 0
+
+
+def _judge(frame: FrameType, file: str) -> bool:
+    """Decide once for each file name whether it is the user's."""
+    if len(_library_files) + len(_user_files) > MAX_FILES:
+        _library_files.clear()
+        _user_files.clear()
+        _template_files.clear()
+    template = "__jinja_template__" in frame.f_globals
+    if template or is_user_file(file):
+        _user_files.add(file)
+        if template:
+            _template_files.add(file)
+        return True
+    _library_files.add(file)
+    return False
+
+
+def is_user_file(file: str) -> bool:
+    """Whether code of this file name is the user's own: no library's, not the standard library's, not flasktop's."""
+    if file.startswith("<"):
+        return file.startswith(_INTERACTIVE)
+    path = os.path.abspath(file)
+    if any(path.startswith(root) for root in (*_roots, _DEMO)):
+        return True
+    if any(part in path for part in _PACKAGES):
+        return False
+    return not path.startswith(_LIBRARIES)
+
+
+def _library_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders.add(os.path.dirname(os.__file__))
+    both = folders | {os.path.realpath(folder) for folder in folders}
+    return (*(folder + os.sep for folder in sorted(both)), _OWN)
+
+
+_LIBRARIES: Final = _library_folders()
+
+
+def _keep_template(frame: FrameType) -> None:
+    """Keep what turns a line of a compiled Jinja template into a line of the template."""
+    template: Any = frame.f_globals.get("__jinja_template__")
+    if template is None:
+        return
+    if len(_templates) >= MAX_TEMPLATES:
+        _templates.clear()
+    code = frame.f_code
+    _templates[id(code)] = (code, template.filename or "", template.name or "", template.debug_info)
+
+
+def locate(code: CodeType, instruction: int) -> tuple[str, int, str]:
+    """File (absolute path), line and qualified function name of an instruction of ``code``.
+
+    For a Jinja template these are the template's file, its line, and its name. The line is 0 where unknown.
+    """
+    key = (id(code), instruction)
+    known = _locations.get(key)
+    if known is not None and known[0] is code:
+        return known[1]
+    place = _place(code, instruction)
+    if len(_locations) >= MAX_LOCATIONS:
+        _locations.clear()
+    _locations[key] = (code, place)
+    return place
+
+
+def _place(code: CodeType, instruction: int) -> tuple[str, int, str]:
+    line = _line(code, instruction)
+    template = _templates.get(id(code))
+    if template is not None and template[0] is code:
+        _, file, name, lines = template
+        return _absolute(file or code.co_filename), _template_line(lines, line), name or "<template>"
+    return _absolute(code.co_filename), line, getattr(code, "co_qualname", code.co_name)
+
+
+def _line(code: CodeType, instruction: int) -> int:
+    for start, end, line in code.co_lines():
+        if start <= instruction < end and line is not None:
+            return line
+    return code.co_firstlineno
+
+
+def _template_line(lines: list[tuple[int, int]], line: int) -> int:
+    """As ``jinja2.Template.get_corresponding_lineno``: the last entry at or before the compiled line."""
+    return next((template_line for template_line, code_line in reversed(lines) if code_line <= line), 1)
+
+
+def _absolute(file: str) -> str:
+    return file if file.startswith("<") else os.path.abspath(file)

@@ -1,0 +1,38 @@
+"""What an engine is called on screen: its dialect and database, never its user, password or options."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flasktop.agent.trace import Engine
+
+MAX_ENGINES: Final = 256
+"""Names that are told apart; further databases share one name a dialect."""
+
+MAX_NAME: Final = 200
+"""Characters of a name."""
+
+_engines: dict[tuple[str, str], Engine] = {}
+
+
+def named(url: Any, dialect: str) -> Engine:
+    """The Engine of a URL (an ``sqlalchemy.engine.URL``); equal names are one object, however many engines."""
+    name = name_of(url, dialect)
+    known = _engines.get((name, dialect))
+    if known is None:
+        if len(_engines) >= MAX_ENGINES:
+            name = f"{dialect}://…"
+            known = _engines.get((name, dialect))
+        if known is None:
+            known = _engines.setdefault((name, dialect), Engine(name, dialect))
+    return known
+
+
+def name_of(url: Any, dialect: str) -> str:
+    """``postgresql://host/db``, ``mysql://host:3307/db``, ``sqlite:///shop.db`` or ``sqlite:///:memory:``."""
+    database = str(url.database or "").partition("?")[0]
+    if dialect == "sqlite":
+        return f"sqlite:///{database or ':memory:'}"[:MAX_NAME]
+    port = f":{url.port}" if url.port else ""
+    host = str(url.host or "").rpartition("@")[2]
+    return f"{dialect}://{host}{port}{'/' + database if database else ''}"[:MAX_NAME]

@@ -1,0 +1,226 @@
+"""Rows and fetch time: fetch strategies that do what SQLAlchemy's own do, and count.
+
+A strategy is asked by SQLAlchemy's result object for rows. The record of a statement is itself the strategy of its
+result (one object a statement); results that stream get a counting twin of the strategy that SQLAlchemy chose, after
+it chose, so that buffering stays as it is without us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns, thread_time_ns
+from typing import Any, Final, NoReturn
+
+from sqlalchemy.engine import cursor as _cursor
+
+from flasktop.agent.sql import recording
+from flasktop.agent.sql.recording import Span
+
+EXACT_ROWS: Final = 16
+"""Rows fetched one by one that are timed each; after them one of ``SAMPLE`` is, and stands for all of them."""
+
+SAMPLE: Final = 8
+
+CPU_GAP_NS: Final = 100_000
+"""A fetch that begins so soon after the execution takes its CPU clock from there: in between only Python ran."""
+
+CPU_SHORT_NS: Final = 50_000
+"""A fetch shorter than this is taken for CPU time without asking the clock: rows that were there already."""
+
+_Plain: Any = _cursor.CursorFetchStrategy
+_Buffered: Any = _cursor.BufferedRowCursorFetchStrategy
+DEFAULT_FETCH: Final[Any] = _cursor._DEFAULT_FETCH
+_BUFFER_SLOTS: Final = ("_max_row_buffer", "_rowbuffer", "_bufsize", "_growth_factor")
+
+
+class Statement(Span, _Plain):  # type: ignore[misc]
+    """One statement's record, and the strategy that fetches its rows from the cursor.
+
+    ``ended_ns`` and ``ended_cpu`` are the clocks when the execution ended (CPU: -1 where not read); ``skip`` is how
+    many rows, fetched one by one, go untimed next.
+    """
+
+    __slots__ = ("ended_cpu", "ended_ns", "skip")
+
+    ended_cpu: int
+    ended_ns: int
+    skip: int
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        if not self.skip:
+            return self._fetchone_timed(result, dbapi_cursor, hard_close)
+        self.skip -= 1
+        try:
+            row = dbapi_cursor.fetchone()
+            if row is None:
+                result._soft_close(hard=hard_close)
+                return None
+        except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
+            self.handle_exception(result, dbapi_cursor, error)
+        self.rows += 1
+        if self.folded is not None:
+            self.folded.rows += 1
+        return row
+
+    def _fetchone_timed(self, result: Any, dbapi_cursor: Any, hard_close: bool) -> Any:
+        start = perf_counter_ns()
+        cpu = self.cpu_mark(start, read=False)
+        row = _Plain.fetchone(self, result, dbapi_cursor, hard_close)
+        if row is None:
+            self.took(0, start, cpu)
+        elif self.rows < EXACT_ROWS:
+            self.took(1, start, cpu)
+        else:
+            self.took(1, start, cpu, SAMPLE)
+            self.skip = SAMPLE - 1
+        return row
+
+    def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
+        start = perf_counter_ns()
+        cpu = self.cpu_mark(start)
+        rows = _Plain.fetchmany(self, result, dbapi_cursor, size)
+        self.took(len(rows), start, cpu)
+        return rows
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        start = perf_counter_ns()
+        cpu = self.cpu_mark(start)
+        rows = _Plain.fetchall(self, result, dbapi_cursor)
+        self.took(len(rows), start, cpu)
+        return rows
+
+    def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
+        _Plain.yield_per(self, result, dbapi_cursor, num)
+        count_stream(result, self)
+
+    def handle_exception(self, result: Any, dbapi_cursor: Any, err: BaseException) -> NoReturn:
+        self.failed(err)
+        _Plain.handle_exception(self, result, dbapi_cursor, err)
+        raise err
+
+    def failed(self, error: BaseException) -> None:
+        """Note a failure that came after the execution: while rows were fetched."""
+        if self.failure is None:
+            self.failure = type(error)
+            if self.folded is not None:
+                self.folded.errors += 1
+
+    def cpu_mark(self, start: int, *, read: bool = True) -> int:
+        """The CPU clock at ``start`` in ns, reckoned where it was read just before; -1 where not to be read."""
+        if self.ended_cpu < 0:
+            return -1
+        gap = start - self.ended_ns
+        if gap < CPU_GAP_NS:
+            return self.ended_cpu + gap
+        return thread_time_ns() if read else -1
+
+    def took(self, rows: int, start: int, cpu: int, times: int = 1) -> None:
+        """Add a fetch of ``rows`` that began at ``start``; its time counts ``times``."""
+        try:
+            ended = perf_counter_ns()
+            spent = ended - start
+            used = 0
+            if self.ended_cpu >= 0:
+                if spent < CPU_SHORT_NS:
+                    used = spent
+                else:
+                    self.ended_ns = ended
+                    self.ended_cpu = thread_time_ns()
+                    used = min(spent, max(0, self.ended_cpu - cpu)) if cpu >= 0 else 0
+            self.fetched(rows, spent * times, used * times)
+        except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app gets its rows
+            recording.fetching.failed(fault)
+
+
+class _Stream(_Buffered):  # type: ignore[misc]
+    """SQLAlchemy's buffering strategy, counting the rows that it pulls from the cursor."""
+
+    __slots__ = ("span",)
+
+    span: Statement
+
+    def _buffer_rows(self, result: Any, dbapi_cursor: Any) -> None:
+        start, cpu = _clocks(self.span)
+        _Buffered._buffer_rows(self, result, dbapi_cursor)
+        self.span.took(len(self._rowbuffer), start, cpu)
+
+    def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
+        if size is None:
+            return self.fetchall(result, dbapi_cursor)
+        start, cpu = _clocks(self.span)
+        before = len(self._rowbuffer)
+        rows = _Buffered.fetchmany(self, result, dbapi_cursor, size)
+        self.span.took(len(rows) + len(self._rowbuffer) - before, start, cpu)
+        return rows
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        start, cpu = _clocks(self.span)
+        before = len(self._rowbuffer)
+        rows = _Buffered.fetchall(self, result, dbapi_cursor)
+        self.span.took(len(rows) - before, start, cpu)
+        return rows
+
+    def handle_exception(self, result: Any, dbapi_cursor: Any, err: BaseException) -> NoReturn:
+        self.span.failed(err)
+        _Buffered.handle_exception(self, result, dbapi_cursor, err)
+        raise err
+
+
+def _clocks(span: Statement) -> tuple[int, int]:
+    start = perf_counter_ns()
+    return start, span.cpu_mark(start)
+
+
+def count_stream(result: Any, span: Statement) -> None:
+    """Replace a result's strategy by one that does the same and counts into ``span``."""
+    try:
+        strategy = result.cursor_strategy
+        if type(strategy) is _Buffered:
+            stream: Any = _Stream.__new__(_Stream)
+            for slot in _BUFFER_SLOTS:
+                setattr(stream, slot, getattr(strategy, slot))
+            stream.span = span
+            result.cursor_strategy = stream
+        elif strategy is DEFAULT_FETCH:
+            result.cursor_strategy = span
+    except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy's own strategy stays
+        recording.fetching.failed(fault)
+
+
+def watch_stream(context: Any, span: Statement) -> None:
+    """Count the rows of a result that will stream: SQLAlchemy chooses its strategy first, then it is twinned."""
+    original: Callable[[], Any] = context._setup_result_proxy
+
+    def set_up() -> Any:
+        del context._setup_result_proxy
+        start, cpu = _clocks(span)
+        try:
+            result = original()
+        except BaseException as error:
+            span.failed(error)
+            raise
+        prefetched = _prefetched(result)
+        if prefetched:
+            span.took(prefetched, start, cpu)
+        count_stream(result, span)
+        return result
+
+    context._setup_result_proxy = set_up
+
+
+def _prefetched(result: Any) -> int:
+    strategy: Any = getattr(result, "cursor_strategy", None)
+    return len(strategy._rowbuffer) if type(strategy) is _Buffered else 0
+
+
+def watch_returning(context: Any, span: Statement) -> None:
+    """Count the rows that a batch of ``insertmanyvalues`` returns; SQLAlchemy fetches them without any result."""
+    original: Callable[[Any], Any] = type(context).fetchall_for_returning.__get__(context)
+
+    def fetchall(cursor: Any) -> Any:
+        start, cpu = _clocks(span)
+        rows = original(cursor)
+        span.took(len(rows), start, cpu)
+        return rows
+
+    context.fetchall_for_returning = fetchall

@@ -1,0 +1,184 @@
+"""Every SQLAlchemy hook enters here.
+
+The statement hooks are ``do_execute`` listeners on the ``Engine`` class: they see every engine, made before or after,
+async ones too, and failures as exceptions. They run the statement themselves, exactly once, and step aside where
+another listener wants to do so.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from time import perf_counter_ns, thread_time_ns
+from typing import Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine as SqlEngine
+
+from flasktop.agent.sql import callsite, pools, relationship, transactions
+from flasktop.agent.sql.fetch import DEFAULT_FETCH, Statement, watch_returning, watch_stream
+from flasktop.agent.sql.recording import PLACES, statements
+from flasktop.agent.sql.transactions import BATCH
+from flasktop.agent.trace import current_trace, sink
+from flasktop.protocol.messages import STATEMENT
+
+MAX_RAW: Final = 1 << 16
+"""Characters kept of a raw statement: an app that writes 10 MB statements must not have them held."""
+
+_state = {"installed": False}
+
+
+def install() -> None:
+    """Hook the process. Idempotent."""
+    if _state["installed"]:
+        return
+    _state["installed"] = True
+    for place in PLACES:
+        place.on = True
+    for name, listener in _LISTENERS.items():
+        event.listen(SqlEngine, name, listener)
+    pools.install(SqlEngine)
+
+
+def uninstall() -> None:
+    """Unhook the process (for tests): what was set on live dialects and pools stays and only passes calls through."""
+    if not _state["installed"]:
+        return
+    _state["installed"] = False
+    for place in PLACES:
+        place.on = False
+    for name, listener in _LISTENERS.items():
+        event.remove(SqlEngine, name, listener)
+    pools.uninstall(SqlEngine)
+
+
+def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> Any:
+    if not sink.active or context is None:
+        return None
+    dialect = context.dialect
+    span = _begin(context, dialect, dialect.dispatch.do_execute, statement, 0)
+    if span is None:
+        return None
+    try:
+        dialect.do_execute(cursor, statement, parameters, context)
+    except BaseException as error:
+        _end(span, context, type(error))
+        raise
+    _end(span, context, None)
+    return True
+
+
+def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) -> Any:
+    if not sink.active or context is None:
+        return None
+    dialect = context.dialect
+    span = _begin(context, dialect, dialect.dispatch.do_executemany, statement, len(parameters))
+    if span is None:
+        return None
+    try:
+        dialect.do_executemany(cursor, statement, parameters, context)
+    except BaseException as error:
+        _end(span, context, type(error))
+        raise
+    _end(span, context, None)
+    return True
+
+
+def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Any:
+    if not sink.active or context is None:
+        return None
+    dialect = context.dialect
+    span = _begin(context, dialect, dialect.dispatch.do_execute_no_params, statement, 0)
+    if span is None:
+        return None
+    try:
+        dialect.do_execute_no_params(cursor, statement, context)
+    except BaseException as error:
+        _end(span, context, type(error))
+        raise
+    _end(span, context, None)
+    return True
+
+
+_LISTENERS: Final[dict[str, Callable[..., Any]]] = {
+    "do_execute": _do_execute,
+    "do_executemany": _do_executemany,
+    "do_execute_no_params": _do_execute_no_params,
+}
+
+
+def _begin(context: Any, dialect: Any, listeners: Any, statement: Any, batch: int) -> Statement | None:
+    """The record of a statement that is about to run; None where somebody else must run it, or a fault of ours."""
+    if not statements.on:
+        return None
+    try:
+        if len(listeners) != 1 or (pools.connecting and pools.is_connecting()):
+            return None
+        trace = current_trace.get()
+        span = Statement()
+        span.kind = STATEMENT
+        span.batch = batch
+        span.relationship = None
+        compiled = context.compiled
+        if compiled is not None and statement is context.statement and not context.isinsert:
+            span.text = compiled.string
+            options = context.execution_options.get("_sa_orm_load_options")
+            if options is not None:
+                span.relationship = relationship.of(context, options)
+        else:
+            _other_text(span, context, compiled, statement)
+        try:
+            span.engine = dialect._flasktop_engine
+        except AttributeError:
+            span.engine = transactions.adopt(context.root_connection.engine)
+        span.code, span.instruction = callsite.find_from(sys._getframe(2))
+        span.fetch_ns = span.cpu_ns = span.skip = 0
+        span.rows = -1
+        span.failure = span.folded = None
+        # The clocks come last: what we do ourselves is not the database's.
+        if trace is not None and trace.cpu_start_ns >= 0 and not trace.finished:
+            span.ended_cpu = thread_time_ns()
+        else:
+            span.ended_cpu = -1
+        span.start_ns = perf_counter_ns()
+        return span
+    except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
+        statements.failed(fault)
+        return None
+
+
+def _other_text(span: Statement, context: Any, compiled: Any, statement: Any) -> None:
+    """The text of an insert, or of what is not its context's own: a batch, a sequence, raw SQL, or edited text."""
+    batch = context.__dict__.get(BATCH, 0)
+    if compiled is not None and (batch or statement is context.statement):
+        span.text = compiled.string
+        span.batch = span.batch or batch
+    else:
+        text = statement if isinstance(statement, str) else str(statement)
+        span.text = text if len(text) <= MAX_RAW else text[:MAX_RAW]
+
+
+def _end(span: Statement, context: Any, failure: type[BaseException] | None) -> None:
+    """The statement has run: note its times, and make the record count the rows of its result."""
+    try:
+        ended = span.ended_ns = perf_counter_ns()
+        span.execute_ns = ended - span.start_ns
+        if span.ended_cpu >= 0:
+            cpu = thread_time_ns()
+            span.cpu_ns = min(cpu - span.ended_cpu, span.execute_ns)
+            span.ended_cpu = cpu
+        span.failure = failure
+        sink.add(span)
+        if failure is not None:
+            return
+        strategy = context.cursor_fetch_strategy
+        if strategy is DEFAULT_FETCH or type(strategy) is Statement:
+            options = context.execution_options
+            if context._is_server_side or "stream_results" in options or "yield_per" in options:
+                watch_stream(context, span)
+            else:
+                context.cursor_fetch_strategy = span
+                if span.batch and BATCH in context.__dict__:
+                    watch_returning(context, span)
+    except Exception as fault:  # noqa: BLE001 - the edge of a hook: the statement has run
+        statements.failed(fault)

@@ -1,0 +1,100 @@
+"""What the hooks share: the switch, faults of our own, and spans that are one timed call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns, thread_time_ns
+from typing import Any, Final
+
+from flasktop.agent.guard import guard
+from flasktop.agent.sql import callsite
+from flasktop.agent.trace import Engine, SpanRecord, current_trace, sink
+from flasktop.protocol.messages import COMMIT, CONNECT, POOL_WAIT, ROLLBACK
+
+
+class Place:
+    """One hook of ours: says whether it is on, and goes off after too many faults of its own."""
+
+    __slots__ = ("name", "on")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.on = False
+
+    def failed(self, error: Exception) -> None:
+        guard.report(self.name, error)
+        if guard.off(self.name):
+            self.on = False
+
+
+statements: Final = Place("recording SQL statements")
+fetching: Final = Place("recording fetched rows")
+calls: Final = Place("recording commits, connects and pool waits")
+PLACES: Final = (statements, fetching, calls)
+
+
+class Span(SpanRecord):
+    """A span whose key compares code by identity: comparing code objects by value is dear and mixes up files."""
+
+    __slots__ = ()
+
+    def key(self) -> tuple[object, ...]:
+        return (self.kind, self.text, self.engine, id(self.code), self.instruction, id(self.relationship))
+
+
+def cpu_start() -> int:
+    """The thread's CPU clock in ns, or -1 where the current request cannot use it."""
+    trace = current_trace.get()
+    return thread_time_ns() if trace is not None and trace.cpu_start_ns >= 0 and not trace.finished else -1
+
+
+def add_call(
+    kind: str, engine: Engine, start_ns: int, duration_ns: int, cpu_ns: int, failure: type[BaseException] | None
+) -> None:
+    """Record a finished call that is no statement; its text is its kind's name."""
+    span = Span()
+    span.kind = kind
+    span.text = _TEXTS[kind]
+    span.engine = engine
+    span.code, span.instruction = callsite.find()
+    span.relationship = None
+    span.start_ns = start_ns
+    span.execute_ns = duration_ns
+    span.fetch_ns = 0
+    span.cpu_ns = cpu_ns
+    span.rows = -1
+    span.batch = 0
+    span.failure = failure
+    span.folded = None
+    sink.add(span)
+
+
+_TEXTS: Final = {COMMIT: "COMMIT", ROLLBACK: "ROLLBACK", CONNECT: "CONNECT", POOL_WAIT: "POOL WAIT"}
+
+
+def timed(original: Callable[..., Any], kind: str, engine: Engine, skip: Callable[[], bool]) -> Callable[..., Any]:
+    """``original`` as before, each call recorded as a span, unless ``skip()`` says that another span counts it."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if not (sink.active and calls.on) or skip():
+            return original(*args, **kwargs)
+        cpu = cpu_start()
+        start = perf_counter_ns()
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            _finish(kind, engine, start, cpu, type(error))
+            raise
+        _finish(kind, engine, start, cpu, None)
+        return result
+
+    return run
+
+
+def _finish(kind: str, engine: Engine, start: int, cpu: int, failure: type[BaseException] | None) -> None:
+    try:
+        duration = perf_counter_ns() - start
+        used = max(0, thread_time_ns() - cpu) if cpu >= 0 else 0
+        add_call(kind, engine, start, duration, used, failure)
+    except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app never pays for our faults
+        calls.failed(fault)

@@ -1,0 +1,26 @@
+"""The relationship behind a lazy load, by SQLAlchemy's private names: where they are missing, nothing is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def of(context: Any, options: Any) -> object:
+    """SQLAlchemy's property object where the statement is a lazy load, else None.
+
+    Args:
+        context: the execution context.
+        options: its execution option ``_sa_orm_load_options``, not None.
+    """
+    if getattr(options, "_lazy_loaded_from", None) is None:
+        return None
+    path = getattr(getattr(context.compiled, "compile_state", None), "current_path", None)
+    last = path[-1] if path else None
+    return last if getattr(last, "direction", None) is not None else None
+
+
+def name(prop: Any) -> str:
+    """The relationship as the user wrote it: ``Order.items``; empty where it cannot be told."""
+    owner = getattr(getattr(prop, "parent", None), "class_", None)
+    key = getattr(prop, "key", None)
+    return f"{owner.__name__}.{key}" if owner is not None and key else ""
