@@ -81,7 +81,7 @@ def mask(text: str, dialect: str = "", limit: int = DEFAULT_LIMIT) -> str:
     tokens = _collapse(_without_signs(_tokens(text[:WORK] if cut else text, dialect)))
     masked = "".join(tokens).strip()
     if len(masked) > limit or (cut and not masked.endswith(CUT)):
-        return masked[: max(0, limit - 1)].rstrip() + CUT
+        return masked[: max(0, limit - 1)].rstrip(f" {CUT}") + CUT
     return masked
 
 
@@ -182,12 +182,15 @@ def _collapse(tokens: list[str]) -> list[str]:
         opening = _skip_space(tokens, position)
         if opening >= len(tokens) or tokens[opening] != "(":
             continue
-        closing = _group_end(tokens, opening)
         if word == "IN":
-            if _only_values(tokens, opening, closing):
-                out.extend((" ", "(", CUT, ")"))
+            closing = _values_end(tokens, opening)
+            if closing:
+                out.extend((" ", "(", CUT))
+                if tokens[closing - 1] == ")":
+                    out.append(")")
                 position = closing
         else:
+            closing = _group_end(tokens, opening)
             out.append(" ")
             out.extend(tokens[opening:closing])
             position = _more_groups(tokens, closing)
@@ -215,17 +218,24 @@ def _group_end(tokens: list[str], opening: int) -> int:
     return len(tokens)
 
 
-def _only_values(tokens: list[str], opening: int, closing: int) -> bool:
-    """Whether a list holds nothing but placeholders, NULLs, their casts, and tuples of them."""
+def _values_end(tokens: list[str], opening: int) -> int:
+    """The position after a list of nothing but placeholders, NULLs, their casts, and tuples of them; 0 for others."""
+    depth = 0
     position = opening
-    while position < closing:
+    while position < len(tokens):
         token = tokens[position]
-        if token == "::":
-            position += 1  # the type's name
-        elif token not in ("(", ")", ",", " ", "[", "]") and token.upper() != "NULL" and not _is_placeholder(token):
-            return False
         position += 1
-    return True
+        if token == "(":
+            depth += 1
+        elif token == ")":
+            depth -= 1
+            if depth == 0:
+                return position
+        elif token == "::":
+            position += 1  # the type's name
+        elif token not in (",", " ", "[", "]") and token.upper() != "NULL" and not _is_placeholder(token):
+            return 0
+    return len(tokens)
 
 
 def _is_placeholder(token: str) -> bool:
