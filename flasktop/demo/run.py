@@ -80,7 +80,7 @@ async def _watch(sockets: Path, options: AttachOptions | None) -> int:
     from flasktop.tui.app import FlasktopApp
     from flasktop.tui.options import AttachOptions
 
-    app = FlasktopApp(Watcher("shop", directory=sockets), options or AttachOptions())
+    app = FlasktopApp(Watcher("shop", directory=str(sockets)), options or AttachOptions())
     ended: list[int] = []
 
     def leave(number: int) -> None:
