@@ -22,7 +22,7 @@ Scope = Literal[
     "endpoint",
     "trace",
     "statement",
-    "dialog",
+    "start",
 ]
 """Where a key works. ``panel`` is all panels of the main screen, ``detail`` all drill-down screens."""
 
@@ -37,7 +37,7 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "endpoint": "One endpoint",
     "trace": "One request",
     "statement": "One statement",
-    "dialog": "Dialogs",
+    "start": "Before there is an app",
 }
 
 
@@ -101,7 +101,22 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("pagedown", "pgdn", "page(1)", "page down", "One page down", "panel"),
     Key("pageup", "pgup", "page(-1)", "page up", "One page up", "panel"),
     # Every detail
+    Key("enter", "↵", "open", "open", "Go deeper: open the selected line", "detail", 1),
     Key("escape", "esc", "back", "back", "Back to where you came from", "detail", 1),
+    Key("n", "n", "sibling(1)", "next", "Next of the list that you came from", "detail", 4),
+    Key("N,p", "p", "sibling(-1)", "previous", "Previous of the list that you came from", "detail", 5),
+    Key("y", "y", "copy", "copy", "Copy the full statement, request line or route", "detail", 7, palette=True),
+    Key("tab", "tab", "section(1)", "next list", "Next list", "detail", 8),
+    Key("shift+tab", "⇧tab", "section(-1)", "previous list", "Previous list", "detail"),
+    Key("down,j", "j ↓", "cursor(1)", "down", "Next line", "detail"),
+    Key("up,k", "k ↑", "cursor(-1)", "up", "Previous line", "detail"),
+    Key("home,g", "g", "cursor_to(0)", "top", "First line", "detail"),
+    Key("end,G", "G", "cursor_to(-1)", "end", "Last line", "detail"),
+    Key("pagedown", "pgdn", "page(1)", "page down", "One page down", "detail"),
+    Key("pageup", "pgup", "page(-1)", "page up", "One page up", "detail"),
+    # One request
+    Key("right,l", "→", "unfold(True)", "calls", "Show each call of a repeated statement", "trace", 6),
+    Key("left,h", "←", "unfold(False)", "fold", "Fold the calls again", "trace"),
 )
 """Every key of the program, in the order of the help."""
 

@@ -52,7 +52,8 @@ _READABLE: Final = 3.4
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The styles of every meaning on the screen. ``color`` False: shapes must tell what colours would."""
+    """The styles of every meaning on the screen. ``color`` False: shapes must tell what colours would. ``cursor`` is
+    laid over a selected line; the others stand in it."""
 
     color: bool
     text: Style
@@ -70,6 +71,7 @@ class Palette:
     wait: Style
     unknown: Style
     marked: Style
+    cursor: Style
 
     def threshold(self, value: float | None, warn: float, bad: float) -> Style:
         """The style of a value that is worse the greater it is; what is not known is dim."""
@@ -95,6 +97,7 @@ NO_COLOR_PALETTE: Final = Palette(
     wait=Style(dim=True),
     unknown=Style(dim=True),
     marked=Style(bold=True),
+    cursor=Style(reverse=True),
 )
 
 
@@ -146,6 +149,7 @@ def _resolved(
         warn=shown(warning),
         bad=shown(error),
         marked=_style(ink) + Style(bold=True),
+        cursor=Style(bgcolor=ground.blend(Color.parse(primary), 0.24).rich_color),
         **{name: shown(color) for name, color in parts.items()},
     )
 
@@ -161,6 +165,7 @@ def _ansi_palette() -> Palette:
         dim=Style(dim=True),
         faint=Style(color="bright_black"),
         marked=bold,
+        cursor=Style(reverse=True),
         accent=accent,
         **parts,
     )

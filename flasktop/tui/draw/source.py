@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +64,7 @@ def read_source(file: str, line_number: int, started_at: float | None = None, *,
 def source_lines(source: Source, width: int, height: int, palette: Palette) -> list[Text]:
     """``source`` as at most ``height`` lines of at most ``width`` cells, the line itself marked ``▶``.
 
-    A third of the lines stand before the marked one, since the cause is more often above; the common indent goes.
+    The marked line stands in the middle where the file allows it; the indent that all lines share goes.
     """
     if source.why:
         return [line((fit(source.why, width), palette.dim))] if height > 0 else []
@@ -108,22 +110,27 @@ def _cut_out(source: Source, height: int) -> tuple[int, int]:
     return start, min(len(source.lines), start + height)
 
 
-def _read(file: str) -> tuple[list[str], str, float]:
+def _read(file: str) -> tuple[Sequence[str], str, float]:
     if not file:
-        return [], "no line of your own code ran this statement", 0.0
+        return (), "no line of your own code ran this statement", 0.0
     try:
-        path = Path(file)
-        about = path.stat()
+        about = Path(file).stat()
         if not stat.S_ISREG(about.st_mode):
-            return [], UNREADABLE, 0.0
+            return (), UNREADABLE, 0.0
         if about.st_size > SIZE_LIMIT:
-            return [], f"the file is greater than {SIZE_LIMIT // 1_000_000} MB", 0.0
-        with path.open("rb") as opened:
-            content = opened.read(SIZE_LIMIT)
+            return (), f"the file is greater than {SIZE_LIMIT // 1_000_000} MB", 0.0
+        return _content(file, about.st_mtime_ns, about.st_size), "", about.st_mtime
     except (OSError, ValueError):
-        return [], UNREADABLE, 0.0
-    return content.decode("utf-8", "replace").splitlines() or [""], "", about.st_mtime
+        return (), UNREADABLE, 0.0
+
+
+@lru_cache(maxsize=16)
+def _content(file: str, _changed_ns: int, _size: int) -> tuple[str, ...]:
+    """The file's lines; a file that changed is another one."""
+    with Path(file).open("rb") as opened:
+        text = opened.read(SIZE_LIMIT).decode("utf-8", "replace")
+    return tuple(text.removesuffix("\n").split("\n"))
 
 
 def _clean(text: str) -> str:
-    return neutral(text[:LINE_LIMIT].expandtabs(_TAB))
+    return neutral(text[:LINE_LIMIT].rstrip("\r").expandtabs(_TAB))

@@ -37,7 +37,7 @@ class Part:
 PARTS: Final = (
     Part("execute", "SQL", "sql", "█"),
     Part("fetch", "fetch", "fetch", "▓"),
-    Part("other", "commit…", "other", "▒"),
+    Part("other", "other SQL", "other", "▒"),
     Part("cpu", "CPU", "cpu", "━"),
     Part("wait", "waiting", "wait", "┄"),
     Part("unknown", "not told", "unknown", "·"),
@@ -76,7 +76,12 @@ def split_bar(split: TimeSplit, width: int, palette: Palette, *, scale_ms: float
 
 
 def legend(palette: Palette, split: TimeSplit | None = None, *, every: bool = False) -> Text:
-    """The names of the parts beside their glyphs, with the ms of ``split`` where given.
+    """The names of the parts beside their glyphs, on one line; see ``legend_entries``."""
+    return joined(legend_entries(palette, split, every=every), Text("  "))
+
+
+def legend_entries(palette: Palette, split: TimeSplit | None = None, *, every: bool = False) -> list[Text]:
+    """Each part's glyph and name, with the ms of ``split`` where given.
 
     Parts that are nothing in ``split`` are left out unless ``every``.
     """
@@ -91,4 +96,4 @@ def legend(palette: Palette, split: TimeSplit | None = None, *, every: bool = Fa
         if split is not None:
             entry.append(f" {ms_unit(value)}", palette.text)
         entries.append(entry)
-    return joined(entries, Text("  "))
+    return entries

@@ -40,7 +40,7 @@ def axis(total_ms: float, width: int, palette: Palette) -> Text:
     """Round values under which the lanes of ``total_ms`` stand; the last one carries the unit."""
     if width < 4:
         return Text("", no_wrap=True, end="")
-    step = _step(total_ms, max(1, width // 14))
+    step = _step(total_ms, max(2, width // 9))
     made = ""
     for i in range(int(total_ms / step) + 1 if total_ms > 0 else 1):
         at = round(i * step / total_ms * width) if total_ms > 0 else 0
@@ -55,19 +55,20 @@ def axis(total_ms: float, width: int, palette: Palette) -> Text:
 def lane(segments: Iterable[Segment], total_ms: float, width: int, palette: Palette) -> Text:
     """``segments`` on one line of exactly ``width`` cells that stands for ``total_ms``.
 
-    Each segment covers at least half a cell and each lane that has one at least one cell; where two meet in one
-    cell, the longer one there gives the colour.
+    Each segment shows, however short. Where several kinds meet in one cell, the longest gives its colour, and what it
+    took from the others is made good in the next cells: a lane of a hundred short spans has its colours in proportion.
     """
     halves: list[dict[Kind, float]] = [{} for _ in range(max(0, width) * 2)]
     for segment in segments:
         _paint(halves, segment, total_ms)
     made = Text(no_wrap=True, end="")
+    owed: dict[Kind, float] = {}
     for cell in range(max(0, width)):
         left, right = halves[2 * cell], halves[2 * cell + 1]
         if not left and not right:
             made.append(" ")
             continue
-        kind = _longest(left, right)
+        kind = _longest(left, right, owed)
         glyph = ("━" if right else "╸") if left else "╺"
         made.append(glyph if palette.color else _GLYPHS[kind], style_of(kind, palette))
     return made
@@ -91,17 +92,22 @@ def _paint(halves: list[dict[Kind, float]], segment: Segment, total_ms: float) -
         return
     scale = len(halves) / total_ms if total_ms > 0 else 0.0
     start = min(max(0.0, segment.start_ms * scale), len(halves) - 1.0)
-    end = min(max(start + 1, (segment.start_ms + segment.length_ms) * scale), float(len(halves)))
-    for half in range(int(start), max(int(start) + 1, math.ceil(end - 0.5))):
-        covered = max(0.01, min(end, half + 1) - max(start, half))
-        halves[half][segment.kind] = halves[half].get(segment.kind, 0.0) + covered * min(1.0, segment.length_ms + 1e-6)
+    end = min((segment.start_ms + segment.length_ms) * scale, float(len(halves)))
+    for half in range(int(start), max(int(start) + 1, math.ceil(end))):
+        covered = max(1e-6, min(end, half + 1) - max(start, half))
+        halves[half][segment.kind] = halves[half].get(segment.kind, 0.0) + covered
 
 
-def _longest(left: dict[Kind, float], right: dict[Kind, float]) -> Kind:
+def _longest(left: dict[Kind, float], right: dict[Kind, float], owed: dict[Kind, float]) -> Kind:
+    """The kind that colours a cell; ``owed`` is what each kind had in cells before without colouring them."""
     sums: dict[Kind, float] = dict(left)
     for kind, value in right.items():
         sums[kind] = sums.get(kind, 0.0) + value
-    return max(sums, key=lambda kind: sums[kind])
+    chosen = max(sums, key=lambda kind: sums[kind] + owed.get(kind, 0.0))
+    for kind, value in sums.items():
+        owed[kind] = owed.get(kind, 0.0) + value
+    owed[chosen] -= sum(sums.values())
+    return chosen
 
 
 def _label(value: float) -> str:

@@ -1,0 +1,43 @@
+"""The screen of one endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from flasktop.stats.views import EndpointDetail, EndpointKey
+from flasktop.tui.detail.context import Context
+from flasktop.tui.detail.endpoint_page import endpoint_lines
+from flasktop.tui.detail.page import Line
+from flasktop.tui.detail.screen import DetailScreen
+from flasktop.tui.detail.words import endpoint_name
+from flasktop.tui.keys import Scope
+
+
+class EndpointScreen(DetailScreen):
+    """One endpoint: its numbers, its statements, its slowest, failed and recent requests."""
+
+    scopes: ClassVar[tuple[Scope, ...]] = ("endpoint", "detail")
+
+    key: EndpointKey
+    view: EndpointDetail | None
+
+    def __init__(self, key: EndpointKey, siblings: Sequence[EndpointKey] = ()) -> None:
+        super().__init__(key, siblings)
+
+    @property
+    def crumb(self) -> str:
+        return endpoint_name(self.key)
+
+    def read(self) -> EndpointDetail | None:
+        feed = self.feed
+        return feed.store.endpoint(self.key, feed.now(), feed.window, worker=feed.worker)
+
+    def draw_lines(self, context: Context) -> list[Line]:
+        return endpoint_lines(self.view, context) if self.view else []
+
+    def gone_words(self) -> str:
+        return f"No requests of {endpoint_name(self.key)} in this window ({self.feed.window.label})."
+
+    def copied(self) -> tuple[str, str]:
+        return "route", f"{self.key.method} {self.key.route}"

@@ -1,0 +1,99 @@
+"""What stands under a waterfall: why the selected row took its time, and the code behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from rich.text import Text
+
+from flasktop.stats.views import StatementKey, TraceView
+from flasktop.tui.detail.code_block import SIDE_BY_SIDE, beside, code_lines, sql_lines
+from flasktop.tui.detail.context import Context
+from flasktop.tui.detail.folding import Group, fold
+from flasktop.tui.detail.trace_page import BODY, FIRST_BYTE
+from flasktop.tui.detail.words import flowed, kind_words, lazy_cure, lazy_sentence
+from flasktop.tui.draw.palette import Palette
+from flasktop.tui.draw.split import legend_entries, split_bar
+from flasktop.tui.draw.sql import one_line
+from flasktop.tui.draw.text import line, safe
+from flasktop.tui.draw.units import ms_unit, percent, plural
+
+
+def pane_lines(trace: TraceView, choice: Hashable, context: Context) -> list[Text]:
+    """At most ``context.height`` lines about the row ``choice`` of a waterfall."""
+    statement = statement_of(choice)
+    group = next((group for group in fold(trace) if group.statement == statement), None)
+    lines = _about_statement(group, trace, context) if group else _about_request(trace, choice, context)
+    return lines[: context.height]
+
+
+def statement_of(choice: Hashable) -> StatementKey | None:
+    """The statement behind a row, None for rows that are none. A row of one of its calls is ``(statement, …)``."""
+    if isinstance(choice, StatementKey):
+        return choice
+    if isinstance(choice, tuple) and choice and isinstance(choice[0], StatementKey):
+        return choice[0]
+    return None
+
+
+def _about_statement(group: Group, trace: TraceView, context: Context) -> list[Text]:
+    palette, key, width = context.palette, group.statement, context.width
+    lines = flowed(_cost(group, trace, palette), width, palette)
+    lines += flowed([lazy_sentence(key, palette), lazy_cure(key, palette)], width, palette, "  ")
+    if words := kind_words(key):
+        lines.append(line((words, palette.text)))
+    room = context.height - len(lines)
+    if width >= SIDE_BY_SIDE:
+        at = width // 2
+        code = code_lines(key, group.function, context, at - 2, room)
+        return lines + beside(code, sql_lines(key, context, width - at, room), width, at)
+    sql = [one_line(key.text, width, palette)] if room < 14 else [line(), *sql_lines(key, context, width, room // 3)]
+    code = code_lines(key, group.function, context, width, max(0, room - len(sql)))
+    return [*lines, *code, *sql]
+
+
+def _cost(group: Group, trace: TraceView, palette: Palette) -> list[Text]:
+    share = group.total_ms / trace.duration_ms if trace.duration_ms > 0 else 0.0
+    noun = "statement" if group.statement.kind == "statement" else "call"
+    parts = [
+        line((plural(group.count, noun), palette.strong)),
+        line(
+            (f"{ms_unit(group.total_ms)} of {ms_unit(trace.duration_ms)}", palette.text),
+            (f" ({percent(share)} %)", palette.dim),
+        ),
+        line(("fetch ", palette.dim), (ms_unit(group.fetch_ms), palette.fetch)),
+    ]
+    if group.rows is not None:
+        parts.append(line((plural(group.rows, "row"), palette.text)))
+    if group.batch:
+        parts.append(line((f"executemany of {plural(group.batch, 'parameter set')}", palette.text)))
+    if group.errors:
+        parts.append(line((f"{plural(group.errors, 'error')} {safe(group.error)}".rstrip(), palette.bad)))
+    if group.beyond is not None:
+        parts.append(
+            line((f"{plural(group.beyond.count, 'call')} past the cap: counted, places not kept", palette.warn))
+        )
+    parts.append(line((safe(group.statement.engine or group.dialect), palette.dim)))
+    return parts
+
+
+def _about_request(trace: TraceView, choice: Hashable, context: Context) -> list[Text]:
+    palette, width = context.palette, context.width
+    if choice == BODY:
+        sentence = "From the first byte to the end of the body: what a streamed response spends while it is sent."
+        if trace.offloaded:
+            sentence = (
+                "The body was given to the server as a file; when it was sent could not be seen from inside the app."
+            )
+        if trace.closed_early:
+            sentence = "The body was closed before its end: the client went away, or the server stopped."
+    elif choice == FIRST_BYTE:
+        sentence = "When the app handed its first bytes to the server."
+    else:
+        sentence = "Where the time of this request went:"
+        return [
+            line((sentence, palette.text)),
+            split_bar(trace.split, width, palette),
+            *flowed(legend_entries(palette, trace.split), width, palette, "  "),
+        ]
+    return [line((sentence, palette.text))]

@@ -1,0 +1,115 @@
+"""What is said in words, the same on every drill-down screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from rich.text import Text
+
+from flasktop.protocol.messages import COMMIT, CONNECT, POOL_WAIT, ROLLBACK, STATEMENT
+from flasktop.stats.views import EndpointKey, StatementKey, StatementUse, TraceView
+from flasktop.tui.draw.palette import Palette
+from flasktop.tui.draw.text import joined, line, safe
+from flasktop.tui.draw.units import bytes_, count, mean_count, ms_unit, plural
+
+REPEATED = 10
+"""From so many times in one request on, the same statement is worth a word."""
+
+_KINDS = {
+    COMMIT: "the transaction's COMMIT",
+    ROLLBACK: "a ROLLBACK: by the app, or of a connection that goes back to its pool",
+    CONNECT: "a new connection to the database",
+    POOL_WAIT: "waiting for a free connection of the pool",
+}
+
+
+def endpoint_name(key: EndpointKey) -> str:
+    """``GET /orders``."""
+    return safe(f"{key.method} {key.route}")
+
+
+def kind_words(key: StatementKey) -> str:
+    """What a span is that is no statement of the app; empty for a statement."""
+    return "" if key.kind == STATEMENT else _KINDS.get(key.kind, key.kind)
+
+
+def relation(key: StatementKey, palette: Palette) -> Text:
+    """``lazy Order.items``, for tables."""
+    return line((f"lazy {safe(key.relationship)}", palette.warn)) if key.relationship else line()
+
+
+def lazy_sentence(key: StatementKey, palette: Palette) -> Text:
+    """Why a lazy load costs, in one sentence; empty for what is none."""
+    if not key.relationship:
+        return line()
+    name = safe(key.relationship)
+    return line(
+        (f"lazy load of {name}", palette.warn + Style(bold=True)), (": one statement for each parent.", palette.text)
+    )
+
+
+def lazy_cure(key: StatementKey, palette: Palette) -> Text:
+    """What loads the same in one statement, as code; empty for what is no lazy load."""
+    parent, dot, _ = key.relationship.partition(".")
+    if not dot:
+        return line()
+    code = safe(f"select({parent}).options(selectinload({key.relationship}))")
+    return line(("In one statement: ", palette.dim), (code, palette.good + Style(bold=True)))
+
+
+def repeated_words(use: StatementUse, palette: Palette) -> Text:
+    """``100 times in each request`` where that is so often that it is worth a word."""
+    if use.per_request < REPEATED:
+        return line()
+    return line((f"{mean_count(use.per_request)} times in each request", palette.warn))
+
+
+def status_text(trace: TraceView, palette: Palette) -> Text:
+    """The status; ``–`` where no response was started."""
+    style = palette.bad if trace.is_error else palette.warn if trace.status >= 400 else palette.text
+    return line((str(trace.status) if trace.status else "–", style))
+
+
+def trace_facts(trace: TraceView, palette: Palette) -> list[Text]:
+    """What happened in a request, the most important first."""
+    facts = [status_text(trace, palette)]
+    if trace.error:
+        left = " left the app" if trace.is_error and trace.status < 500 else ""
+        facts.append(line((f"{safe(trace.error)}{left}", palette.bad if trace.is_error else palette.warn)))
+    facts.append(line((ms_unit(trace.duration_ms), palette.strong)))
+    facts.append(line((plural(trace.statements, "query", "queries"), palette.text)))
+    if trace.rows:
+        facts.append(line((plural(trace.rows, "row"), palette.text)))
+    facts.append(line((bytes_(trace.bytes_sent), palette.text)))
+    facts.append(_fact("first byte", trace.first_byte_ms, palette))
+    if trace.first_byte_ms is not None:
+        facts.append(_fact("body", max(0.0, trace.duration_ms - trace.first_byte_ms), palette))
+    facts += [_fact("CPU", trace.cpu_ms, palette), _fact("waiting", trace.wait_ms, palette)]
+    if trace.closed_early:
+        facts.append(line(("body closed before its end", palette.warn)))
+    if trace.offloaded:
+        facts.append(line(("body given to the server as a file", palette.dim)))
+    return facts
+
+
+def _fact(name: str, value: float | None, palette: Palette) -> Text:
+    return line((f"{name} ", palette.dim), (ms_unit(value), palette.text))
+
+
+def flowed(parts: Sequence[Text], width: int, palette: Palette, separator: str = " · ") -> list[Text]:
+    """``parts`` with separators, broken into as many lines as they need."""
+    lines: list[Text] = []
+    row: list[Text] = []
+    dot = line((separator, palette.dim))
+    for part in (part for part in parts if part):
+        if row and joined([*row, part], dot).cell_len > width:
+            lines.append(joined(row, dot))
+            row = []
+        row.append(part)
+    return [*lines, joined(row, dot)] if row else lines
+
+
+def count_of(number: float, noun: str, palette: Palette) -> Text:
+    """``412 requests`` with the number strong."""
+    return line((count(number), palette.strong), (f" {noun if number == 1 else noun + 's'}", palette.dim))
