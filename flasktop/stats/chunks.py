@@ -63,6 +63,10 @@ class PackedCells:
             yield key, values[start : start + columns].tolist()
             start += columns
 
+    def counts(self) -> Iterator[tuple[int, int]]:
+        """Yield (key, count): the first column of both tables is the count."""
+        return zip(self.keys, self.values[:: self.columns], strict=True)
+
 
 class PackedCounts:
     """Counts by key, in two flat arrays."""

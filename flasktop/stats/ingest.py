@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import Final
 
-from flasktop.protocol.messages import RAISED, Frame, OutsideSpan, Trace
+from flasktop.protocol.messages import Frame, OutsideSpan, Trace
 from flasktop.stats.chunks import Delta
 from flasktop.stats.columns import ROW_BITS, STATUS_BITS, STATUS_MASK
 from flasktop.stats.histogram import KEY_BITS, SMALL, bucket
 from flasktop.stats.rings import LOG, Kept, Rings
 from flasktop.stats.rows import OUTSIDE, Rows
-from flasktop.stats.totals import OnTop
+from flasktop.stats.sums import is_error, trace_columns
 from flasktop.stats.workers import Worker
 
 _SMALL: Final = len(SMALL)
-
-
-def is_error(trace: Trace) -> bool:
-    """Whether a request failed: status 500 or more, or an exception that left the app."""
-    return trace.status >= 500 or bool(trace.flags & RAISED)
-
-
-def trace_columns(trace: Trace) -> tuple[int, ...]:
-    """Return what one trace adds to the columns of its endpoint."""
-    first_byte, cpu = trace.first_byte_us, trace.cpu_us
-    return (
-        1,
-        1 if is_error(trace) else 0,
-        trace.duration_us,
-        first_byte if first_byte >= 0 else 0,
-        1 if first_byte >= 0 else 0,
-        cpu if cpu >= 0 else 0,
-        max(trace.sql_cpu_us, 0) if cpu >= 0 else 0,
-        max(trace.wait_us, 0) if cpu >= 0 else 0,
-        1 if cpu >= 0 else 0,
-        trace.execute_us,
-        trace.fetch_us,
-        trace.other_us,
-        trace.statements,
-        trace.rows,
-        trace.bytes_sent,
-    )
 
 
 class Ingest:
@@ -54,14 +28,12 @@ class Ingest:
         """Take the traces and outside spans of a frame; those that ended before ``not_before`` count in no window."""
         frame_end = frame.mono + worker.offset
         base = worker.number << ROW_BITS
-        rings, included = self._rings, worker.totals.included
+        rings = self._rings
         routes, log = worker.routes, rings.log
         for trace in frame.traces:
             row = routes.get(trace.route)
             if row is None:
-                row = self._unknown_route(worker, trace.route)
-            if trace.number >= included:
-                worker.totals.add_trace(self._on_top(worker, row, trace))
+                row = worker.endpoint_row(trace.route)
             late = trace.duration_us - trace.start_us
             ended = frame_end + late / 1e6 if late < 0 else frame_end
             if ended < not_before:
@@ -86,8 +58,7 @@ class Ingest:
         if cell is None:
             delta.cells[key] = list(columns)
         else:
-            for index, value in enumerate(columns):
-                cell[index] += value
+            cell[:] = map(add, cell, columns)
         status_key = (key << STATUS_BITS) | (trace.status & STATUS_MASK)
         delta.statuses[status_key] = delta.statuses.get(status_key, 0) + 1
         us = trace.duration_us
@@ -143,49 +114,12 @@ class Ingest:
             hist_base += bucket(_span_us(outside))
             delta.statement_hist[hist_base] = delta.statement_hist.get(hist_base, 0) + 1
 
-    def outside_on_top(self, worker: Worker, frame: Frame) -> None:
-        """Count a frame's outside spans in the exact sums until totals include them."""
-        for outside in frame.outside:
-            row = self._statement(worker, outside.span.statement)
-            entry = OnTop(frame.seq, OUTSIDE, None, (), ((row, OUTSIDE, _span_columns(outside)),))
-            worker.totals.add_outside(entry)
-
-    def _on_top(self, worker: Worker, row: int, trace: Trace) -> OnTop:
-        spans = [
-            (
-                self._statement(worker, span.statement),
-                row,
-                (1, 1 if span.error else 0, span.execute_us, span.fetch_us, max(span.rows, 0)),
-            )
-            for span in trace.spans
-        ]
-        spans.extend(
-            (
-                self._statement(worker, folded.statement),
-                row,
-                (folded.count, folded.errors, folded.execute_us, folded.fetch_us, max(folded.rows, 0)),
-            )
-            for folded in trace.folded
-        )
-        return OnTop(trace.number, row, trace, trace_columns(trace), tuple(spans))
-
     def _new_use(self, worker: Worker, endpoint: int, statement: int) -> tuple[int, int]:
-        row = self._statement(worker, statement)
+        row = worker.statement_row(statement)
         pair = self._rows.pair(endpoint, row)
         use = ((worker.number << ROW_BITS) + pair, row << KEY_BITS)
         worker.uses[endpoint][statement] = use
         return use
-
-    def _statement(self, worker: Worker, statement: int) -> int:
-        row = worker.statements.get(statement)
-        if row is None:
-            row = worker.statements[statement] = self._rows.other_statement()
-        return row
-
-    def _unknown_route(self, worker: Worker, route: int) -> int:
-        apps = worker.hello.apps if worker.hello is not None else ()
-        row = worker.routes[route] = self._rows.other_endpoint(apps[0] if apps else "")
-        return row
 
 
 def _span_us(outside: OutsideSpan) -> int:

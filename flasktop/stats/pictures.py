@@ -27,7 +27,7 @@ from flasktop.stats.columns import (
     STATEMENTS,
     WAIT,
 )
-from flasktop.stats.histogram import Histogram, bounds
+from flasktop.stats.histogram import RELATIVE_ERROR, Histogram, bounds
 from flasktop.stats.selection import Selection
 from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementUse, TimeSplit
 
@@ -45,7 +45,7 @@ def endpoint_row(selection: Selection, row: int, sums: Sequence[int], total_us: 
     """Return one row; ``total_us`` is the time of all endpoints."""
     info = selection.rows.endpoints[row]
     count = sums[COUNT]
-    p50, p95, p99, largest = _quantiles(selection.hists.get(row), selection.maxima, row)
+    p50, p95, p99, largest = _quantiles(selection.hists.get(row), selection.maxima.get(row, 0))
     return EndpointRow(
         key=info.key,
         endpoint=info.endpoint,
@@ -99,7 +99,7 @@ def query_row(selection: Selection, row: int, sums: Sequence[int], total_us: int
     """Return one row; ``total_us`` is the time of all statements."""
     info = selection.rows.statements[row]
     count, time = sums[S_COUNT], _time(sums)
-    _, p95, _, largest = _quantiles(selection.statement_hists.get(row), None, row)
+    _, p95, _, largest = _quantiles(selection.statement_hists.get(row), 0)
     return QueryRow(
         key=info.key,
         dialect=info.dialect,
@@ -201,12 +201,14 @@ def _mean(total_us: int, count: int) -> float | None:
     return total_us / count / 1_000 if count else None
 
 
-def _quantiles(hist: Histogram | None, maxima: object, row: int) -> tuple[float | None, ...]:
-    largest = maxima.get(row) if isinstance(maxima, dict) else None
+def _quantiles(hist: Histogram | None, exact_us: int) -> tuple[float | None, ...]:
+    """Return p50, p95, p99 and the largest value; the exact one (0: not known) wins unless detail shows a larger."""
+    largest = float(exact_us) if exact_us else None
     if hist is None:
         return None, None, None, milliseconds(largest)
-    if largest is None:
-        largest = hist.maximum()
+    seen = hist.maximum()
+    if largest is None or (seen is not None and seen > largest * (1 + 2 * RELATIVE_ERROR)):
+        largest = seen
     values = hist.quantiles(0.5, 0.95, 0.99)
     bounded = [value if value is None or largest is None else min(value, largest) for value in values]
     return (*map(milliseconds, bounded), milliseconds(largest))

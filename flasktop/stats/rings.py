@@ -21,7 +21,7 @@ SLOWEST: Final = 20
 LOG: Final = 1_000
 """Traces in the log, over all workers."""
 
-BUDGET: Final = 20_000
+BUDGET: Final = 10_000
 """About so many recent traces over all endpoints; about as many failed ones, and as many slow ones."""
 
 _STRETCH: Final = 10
@@ -54,7 +54,7 @@ class Newest:
         if kept.ended < self._floor:
             return
         self._kept.append(kept)
-        if len(self._kept) >= 2 * size:
+        if len(self._kept) >= size + size // 2 + 4:
             self._trim(size)
 
     def newest(self, size: int) -> list[Kept]:

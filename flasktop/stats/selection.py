@@ -9,21 +9,22 @@ from flasktop.protocol.messages import OUTSIDE_ROUTE
 from flasktop.stats.columns import COUNT, STATEMENT_COLUMNS
 from flasktop.stats.histogram import Histogram
 from flasktop.stats.rows import OUTSIDE, Rows
-from flasktop.stats.totals import Sums
+from flasktop.stats.sums import Sums
 from flasktop.stats.views import Window
 from flasktop.stats.windows import TREND_POINTS, TREND_STEP, Merged, Rolling, TrendWindow
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What rows are made of. ``seconds`` is the time that the counts cover. ``maxima`` (us) is None where the largest
-    value is taken from the distribution; distributions are empty where they are not known (a single worker's)."""
+    """What rows are made of. ``seconds`` is the time that the counts cover. ``maxima`` (us) are known for ALL only;
+    elsewhere the largest value is taken from the distribution. Distributions are empty where they are not known (a
+    single worker's)."""
 
     rows: Rows
     seconds: float
     endpoints: Mapping[int, list[int]]
     statuses: Mapping[int, Mapping[int, int]]
-    maxima: Mapping[int, int] | None
+    maxima: Mapping[int, int]
     statements: Mapping[int, list[int]]
     ran_by: Mapping[int, list[int]]
     uses: Mapping[int, list[int]]
@@ -40,30 +41,30 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for: ``since`` is where the data begins on the reader's clock, ``detail`` whether distributions
-    of all workers are those of the selection."""
+    """What is asked for: ``since`` is where the data begins on the reader's clock."""
 
     now: float
     window: Window
     app: str | None
     seconds: float
     since: float
-    detail: bool
 
 
-def select(rows: Rows, asked: Asked, rolling: Rolling, everything: Rolling, exact: Sums | None) -> Selection:
-    """Put together a selection; ``exact`` are the exact sums that ALL shows."""
-    merged = rolling.windows[asked.window]
-    shared = everything.windows[asked.window] if asked.detail else Merged(rows)
+def select(
+    rows: Rows, asked: Asked, rolling: Rolling, merged: Merged, shared: Merged | None, exact: Sums | None
+) -> Selection:
+    """Put together a selection of the sums ``merged`` and the distributions of ``shared``, where they are those of the
+    selection; ``exact`` are the exact sums that ALL shows."""
+    shared = shared or Merged(rows)
     uses = _uses_of(rows, merged.uses, asked.app)
     ran_by = _ran_by(rows, uses)
     endpoints: Mapping[int, list[int]] = merged.endpoints
     statuses: Mapping[int, Mapping[int, int]] = merged.statuses
-    maxima: dict[int, int] | None = None
+    maxima: dict[int, int] = {}
     statements = _statements(rows, uses)
     if exact is not None:
         endpoints = {row: total.columns for row, total in exact.endpoints.items() if total.columns[COUNT] > 0}
-        statuses = {row: {s: n for s, n in total.statuses.items() if n} for row, total in exact.endpoints.items()}
+        statuses = {row: total.statuses for row, total in exact.endpoints.items()}
         maxima = {row: total.max_us for row, total in exact.endpoints.items()}
         statements = {}
         for row, statement in exact.statements.items():

@@ -17,7 +17,7 @@ from flasktop.protocol.events import (
     WorkerId,
 )
 from flasktop.protocol.messages import Frame
-from flasktop.stats.columns import COUNT, DURATION, S_EXECUTE, S_FETCH
+from flasktop.stats.columns import DURATION, S_EXECUTE, S_FETCH
 from flasktop.stats.ingest import Ingest
 from flasktop.stats.pictures import (
     bars,
@@ -32,8 +32,9 @@ from flasktop.stats.rings import LOG, RECENT, SLOWEST, Kept, Rings
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection, select
 from flasktop.stats.summary import summary, worker_row
+from flasktop.stats.sums import Sums
 from flasktop.stats.timeline import MAX_OPEN, Timeline, window_start
-from flasktop.stats.totals import Sums
+from flasktop.stats.totals import Exact
 from flasktop.stats.traces import runs, trace_view
 from flasktop.stats.views import (
     Died,
@@ -90,24 +91,24 @@ class Store:
         self._clock = 0.0
         self._first: float | None = None
         self._reset_at: float | None = None
-        self._sums: dict[tuple[int, ...], tuple[tuple[int, ...], Sums]] = {}
+        self._exact = Exact()
 
     def apply(self, event: Event) -> None:
         """Take one event in."""
         worker = self._worker(event.worker)
         if isinstance(event, Framed):
-            self._frame(worker, event.frame)
+            self._frame(worker, event.frame, event.live)
         elif isinstance(event, Defined):
             for route in event.definitions.routes:
                 worker.routes[route.id] = self._rows.endpoint(route)
             for statement in event.definitions.statements:
                 worker.statements[statement.id] = self._rows.statement(statement)
         elif isinstance(event, Totalled):
-            worker.totals.take(event.totals.routes, event.totals.statements)
-            worker.totals.include(event.totals.traces, None)
+            self._exact.take(worker.number, worker.totals, event.totals, None)
             if worker.base_due:
                 worker.base_due = False
                 worker.totals.set_base()
+                self._exact.forget()
         elif isinstance(event, Joined):
             self._joined(worker, event)
         elif isinstance(event, CaughtUp):
@@ -123,6 +124,7 @@ class Store:
         self._timeline.clear()
         self._rings.clear()
         self._reset_at = self._first = now
+        self._exact.forget()
         for worker in self._workers:
             worker.totals.set_base()
             worker.losses.restart()
@@ -225,7 +227,7 @@ class Store:
     def _worker(self, identity: WorkerId) -> Worker:
         worker = self._by_id.get(identity)
         if worker is None:
-            worker = self._by_id[identity] = Worker(len(self._workers), identity)
+            worker = self._by_id[identity] = Worker(len(self._workers), identity, self._rows)
             self._workers.append(worker)
         return worker
 
@@ -239,7 +241,7 @@ class Store:
         if first_time and self._reset_at is not None and started is not None and started < self._reset_at:
             worker.base_due = True
 
-    def _frame(self, worker: Worker, frame: Frame) -> None:
+    def _frame(self, worker: Worker, frame: Frame, live: bool) -> None:
         if not worker.received.add(frame.seq):
             return
         at = frame.mono + worker.offset
@@ -252,12 +254,9 @@ class Store:
             worker.sampled(at, frame.sample)
         if worker.history_from is None or frame.at < worker.history_from:
             worker.history_from = frame.at
-        totals = frame.totals
-        if totals is not None:
-            worker.totals.take(totals.routes, totals.statements)
-            worker.totals.include(totals.traces, frame.seq)
-        elif frame.outside:
-            self._ingest.outside_on_top(worker, frame)
+        if frame.totals is not None:
+            self._exact.take(worker.number, worker.totals, frame.totals, frame.seq)
+        worker.totals.frame(frame, live)
         timeline = self._timeline
         self._ingest.frame(worker, frame, timeline.open, self._reset_at or float("-inf"))
         if len(timeline.open) > MAX_OPEN:
@@ -301,13 +300,15 @@ class Store:
         self._fold(now)
         chosen = None if worker is None else self._by_id.get(worker)
         number = None if worker is None else (-1 if chosen is None else chosen.number)
-        rolling = self._timeline.rolling(number)
+        timeline = self._timeline
         shown = self._shown(app, worker)
-        exact = self._exact(shown) if window is Window.ALL else None
+        exact = self._sums_of(shown) if window is Window.ALL else None
         since = max(self._first if self._first is not None else now, window_start(window, int(now)))
         detail = worker is None or (chosen is not None and len(self._workers) == 1)
-        asked = Asked(now, window, app, self._seconds(now, window, shown), since, detail)
-        return select(self._rows, asked, rolling, self._timeline.rolling(None), exact)
+        asked = Asked(now, window, app, self._seconds(now, window, shown), since)
+        distributions = timeline.window(window, None) if detail else None
+        merged = timeline.window(window, number)
+        return select(self._rows, asked, timeline.rolling(number), merged, distributions, exact)
 
     def _seconds(self, now: float, window: Window, shown: list[Worker]) -> float:
         """The time that the counts of a window cover, at least a second."""
@@ -322,24 +323,13 @@ class Store:
             end = max((worker.seen for worker in shown if worker.seen is not None), default=now)
         return max(end - started, 1.0)
 
-    def _exact(self, shown: list[Worker]) -> Sums:
-        numbers = tuple(worker.number for worker in shown)
-        versions = tuple(worker.totals.version for worker in shown)
-        cached = self._sums.get(numbers)
-        if cached is not None and cached[0] == versions:
-            return cached[1]
-        sums = Sums()
-        for worker in shown:
-            sums.add(worker.totals.current())
-        if len(self._sums) > 4:
-            self._sums.clear()
-        self._sums[numbers] = versions, sums
-        return sums
+    def _sums_of(self, shown: list[Worker]) -> Sums:
+        return self._exact.of({worker.number: worker.totals for worker in shown})
 
     def _rate(self, worker: Worker, now: float, window: Window) -> float:
         seconds = self._seconds(now, window, [worker])
         if window is Window.ALL:
-            return sum(s.columns[COUNT] for s in self._exact([worker]).endpoints.values()) / seconds
+            return worker.totals.requests_since_base() / seconds
         start = window_start(window, int(now))
         return self._timeline.count_of(worker.number, start) / seconds
 

@@ -7,13 +7,14 @@ comes late is put where it belongs; what is older than five minutes counts only 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from flasktop.stats.chunks import Chunk, Delta, merged
 from flasktop.stats.columns import COUNT, ROW_BITS
 from flasktop.stats.rows import Rows
 from flasktop.stats.views import Window
-from flasktop.stats.windows import Rolling
+from flasktop.stats.windows import Merged, Rolling
 
 COARSE: Final = 5
 """Seconds of an interval older than a minute."""
@@ -27,8 +28,14 @@ MAX_OPEN: Final = 64
 _FOLLOWED: Final = 2
 """So many single workers' windows are kept up to date at once."""
 
+_UNFOLLOW_AFTER: Final = 30
+"""Seconds after which a window that nobody asks for is not kept up to date any more."""
+
 _AHEAD: Final = 1
 """A second that lies further in the future than this (a clock that was misjudged) counts as now."""
+
+
+_ROLLING: Final = (Window.TEN_SECONDS, Window.MINUTE, Window.FIVE_MINUTES)
 
 
 def window_start(window: Window, now_second: int) -> int:
@@ -41,7 +48,11 @@ def window_start(window: Window, now_second: int) -> int:
 
 
 class Timeline:
-    """The intervals and the windows over them. ``open`` are the seconds that ingest fills."""
+    """The intervals and the windows over them. ``open`` are the seconds that ingest fills.
+
+    A window is kept by adding what comes and subtracting what leaves, so that looking at it costs no walk through the
+    intervals. Only windows that are looked at are kept; one that is asked for anew is put together once.
+    """
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -49,31 +60,46 @@ class Timeline:
         self._now = 0
         self._fine: dict[int, list[Chunk]] = {}
         self._coarse: dict[int, list[Chunk]] = {}
-        self._all = Rolling(rows)
+        self._everyone = Rolling(rows)
+        self._all = Merged(rows)
         self._single: dict[int, Rolling] = {}
         self._requests: dict[int, dict[int, int]] = {}
 
     def clear(self) -> None:
-        """Forget everything (but how late it is)."""
-        self.open.clear()
-        self._fine.clear()
-        self._coarse.clear()
-        self._single.clear()
-        self._requests.clear()
-        self._all = Rolling(self._rows)
+        """Forget everything but what time it is."""
+        now = self._now
+        self.__init__(self._rows)  # type: ignore[misc]
+        self._now = now
 
     def rolling(self, worker: int | None) -> Rolling:
-        """Return the windows of all workers, or of one (built from the intervals when first asked for, then followed
-        like the others; of single workers the two asked for last)."""
+        """Return the trends of all workers, or of one (put together when first asked for, then followed like the
+        others; of single workers the two asked for last)."""
         if worker is None:
-            return self._all
+            return self._everyone
         rolling = self._single.pop(worker, None)
         if rolling is None:
-            rolling = self._built(worker)
+            rolling = Rolling(self._rows, worker)
+            for slot, chunks in self._coarse.items():
+                for chunk in chunks:
+                    rolling.count(slot * COARSE, chunk)
+            for second, chunks in self._fine.items():
+                for chunk in chunks:
+                    rolling.count(second, chunk)
         self._single[worker] = rolling
         while len(self._single) > _FOLLOWED:
             del self._single[next(iter(self._single))]
         return rolling
+
+    def window(self, window: Window, worker: int | None) -> Merged:
+        """Return the sums of a window. ALL holds all detail since the reader began; for one worker it holds the last
+        five minutes (its exact counts come from its totals)."""
+        if window is Window.ALL:
+            if worker is None:
+                return self._all
+            window = Window.FIVE_MINUTES
+        rolling = self.rolling(worker)
+        rolling.asked[window] = self._now
+        return rolling.followed.get(window) or rolling.follow(window, self._chunks(window))
 
     def count_of(self, worker: int, since: int) -> int:
         """Return how many requests of a worker ended in the second ``since`` or later, at most five minutes back."""
@@ -89,18 +115,18 @@ class Timeline:
             self._keep(second if second <= self._now + _AHEAD else self._now, delta.pack())
 
     def _keep(self, second: int, chunk: Chunk) -> None:
-        rolls = (Window.FIVE_MINUTES, Window.MINUTE, Window.TEN_SECONDS)
-        windows = [Window.ALL, *(window for window in rolls if second >= window_start(window, self._now))]
-        for rolling in (self._all, *self._single.values()):
+        self._all.apply(chunk, 1, None)
+        windows = [window for window in _ROLLING if second >= window_start(window, self._now)]
+        if not windows:
+            return
+        for rolling in self._rollings():
             for window in windows:
-                rolling.add(window, chunk)
-            if len(windows) > 1:
-                rolling.count(second, chunk)
-        if len(windows) > 1:
-            self._count_requests(second, chunk)
+                rolling.apply(window, chunk, 1)
+            rolling.count(second, chunk)
+        self._count_requests(second, chunk)
         if Window.MINUTE in windows:
             self._fine.setdefault(second, []).append(chunk)
-        elif Window.FIVE_MINUTES in windows:
+        else:
             self._keep_coarse(second, [chunk])
 
     def _count_requests(self, second: int, chunk: Chunk) -> None:
@@ -130,8 +156,9 @@ class Timeline:
             self._subtract(Window.FIVE_MINUTES, self._coarse.pop(slot))
         for second in [second for second in self._requests if second < first * COARSE]:
             del self._requests[second]
-        for rolling in (self._all, *self._single.values()):
+        for rolling in self._rollings():
             rolling.drop_trends(now)
+            rolling.unfollow(now - _UNFOLLOW_AFTER)
 
     def _leave(self, window: Window, start_before: int, start: int) -> None:
         for second, chunks in self._fine.items():
@@ -139,21 +166,19 @@ class Timeline:
                 self._subtract(window, chunks)
 
     def _subtract(self, window: Window, chunks: list[Chunk]) -> None:
-        for rolling in (self._all, *self._single.values()):
+        for rolling in self._rollings():
             for chunk in chunks:
-                rolling.subtract(window, chunk)
+                rolling.apply(window, chunk, -1)
 
-    def _built(self, worker: int) -> Rolling:
-        rolling = Rolling(self._rows, worker)
-        for slot, chunks in self._coarse.items():
-            for chunk in chunks:
-                rolling.add(Window.FIVE_MINUTES, chunk)
-                rolling.count(slot * COARSE, chunk)
+    def _rollings(self) -> Iterator[Rolling]:
+        yield self._everyone
+        yield from self._single.values()
+
+    def _chunks(self, window: Window) -> Iterator[Chunk]:
+        start = window_start(window, self._now)
+        if window is Window.FIVE_MINUTES:
+            for chunks in self._coarse.values():
+                yield from chunks
         for second, chunks in self._fine.items():
-            for chunk in chunks:
-                rolling.add(Window.FIVE_MINUTES, chunk)
-                rolling.add(Window.MINUTE, chunk)
-                if second >= window_start(Window.TEN_SECONDS, self._now):
-                    rolling.add(Window.TEN_SECONDS, chunk)
-                rolling.count(second, chunk)
-        return rolling
+            if second >= start:
+                yield from chunks

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flasktop.protocol.messages import CLOSED_EARLY, OFFLOADED, UNKNOWN, Folded, Span, Trace
-from flasktop.stats.ingest import is_error, trace_columns
 from flasktop.stats.pictures import split_of
 from flasktop.stats.rings import Kept
 from flasktop.stats.rows import Rows, StatementInfo
+from flasktop.stats.sums import is_error, trace_columns
 from flasktop.stats.views import FoldedView, SpanView, TraceId, TraceView
 from flasktop.stats.workers import Worker
 
@@ -49,7 +49,7 @@ def runs(worker: Worker, trace: Trace, statement: int) -> bool:
 
 
 def _statement(rows: Rows, worker: Worker, local: int) -> StatementInfo:
-    return rows.statements[worker.statements[local]]
+    return rows.statements[worker.statement_row(local)]
 
 
 def _span_view(info: StatementInfo, span: Span) -> SpanView:

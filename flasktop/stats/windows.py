@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import add, sub
 from typing import Final
 
 from flasktop.stats.chunks import Chunk, PackedCounts, combine
-from flasktop.stats.columns import COUNT, ROW_BITS, ROW_MASK, S_COUNT, STATUS_BITS, STATUS_MASK
+from flasktop.stats.columns import ROW_BITS, ROW_MASK, STATUS_BITS, STATUS_MASK
 from flasktop.stats.histogram import KEY_BITS, Histogram
 from flasktop.stats.rows import Rows
 from flasktop.stats.views import Window
@@ -149,31 +149,50 @@ class TrendWindow:
 
 
 class Rolling:
-    """All windows of all workers, or of one."""
+    """The windows of all workers, or of one, as far as somebody looks at them, and the trends.
+
+    ``followed`` are the windows that are kept up to date; ``asked`` is when each was last asked for.
+    """
 
     def __init__(self, rows: Rows, worker: int | None = None) -> None:
         self.worker = worker
-        self.windows = {window: Merged(rows) for window in Window}
+        self.followed: dict[Window, Merged] = {}
+        self.asked: dict[Window, int] = {}
         self.endpoint_trends = {step: Trends(step) for step in sorted(set(TREND_STEP.values()))}
         self.statement_trends = {step: Trends(step) for step in sorted(set(TREND_STEP.values()))}
         self._rows = rows
 
-    def add(self, window: Window, chunk: Chunk) -> None:
-        """Take a chunk into a window."""
-        self.windows[window].apply(chunk, 1, self.worker)
+    def follow(self, window: Window, chunks: Iterable[Chunk]) -> Merged:
+        """Follow a window from now on, given what is in it."""
+        merged = self.followed[window] = Merged(self._rows)
+        for chunk in chunks:
+            merged.apply(chunk, 1, self.worker)
+        return merged
 
-    def subtract(self, window: Window, chunk: Chunk) -> None:
-        """Take a chunk out of a window."""
-        self.windows[window].apply(chunk, -1, self.worker)
+    def unfollow(self, before: int) -> None:
+        """Let go of windows that nobody asked for since the second ``before``."""
+        for window, asked in list(self.asked.items()):
+            if asked < before:
+                del self.asked[window], self.followed[window]
+
+    def apply(self, window: Window, chunk: Chunk, sign: int) -> None:
+        """Take a chunk into a window (1) or out of it (-1), if it is followed."""
+        merged = self.followed.get(window)
+        if merged is not None:
+            merged.apply(chunk, sign, self.worker)
 
     def count(self, second: int, chunk: Chunk) -> None:
         """Count a chunk of one second in the trends."""
         worker, pairs = self.worker, self._rows.pairs
-        cells = [(k & ROW_MASK, s[COUNT]) for k, s in chunk.cells.items() if worker is None or k >> ROW_BITS == worker]
+        cells = [
+            (key & ROW_MASK, count)
+            for key, count in chunk.cells.counts()
+            if worker is None or key >> ROW_BITS == worker
+        ]
         uses = [
-            (pairs[k & ROW_MASK][1], s[S_COUNT])
-            for k, s in chunk.uses.items()
-            if worker is None or k >> ROW_BITS == worker
+            (pairs[key & ROW_MASK][1], count)
+            for key, count in chunk.uses.counts()
+            if worker is None or key >> ROW_BITS == worker
         ]
         for endpoint_trend in self.endpoint_trends.values():
             endpoint_trend.add(second, cells)

@@ -9,6 +9,7 @@ from typing import Final
 
 from flasktop.protocol.events import WorkerId, WorkerState
 from flasktop.protocol.messages import Frame, Hello, Sample
+from flasktop.stats.rows import Rows
 from flasktop.stats.totals import WorkerTotals
 
 MAX_GAPS: Final = 512
@@ -156,7 +157,8 @@ class Worker:
     a mapping of local statement ids to (pair, statement row). ``seen`` is the last sign of life.
     """
 
-    def __init__(self, number: int, identity: WorkerId) -> None:
+    def __init__(self, number: int, identity: WorkerId, rows: Rows) -> None:
+        self._rows = rows
         self.number = number
         self.identity = identity
         self.state: WorkerState = "connecting"
@@ -169,7 +171,7 @@ class Worker:
         self.routes: dict[int, int] = {}
         self.statements: dict[int, int] = {}
         self.uses: dict[int, dict[int, tuple[int, int]]] = {}
-        self.totals = WorkerTotals(self.routes, self.statements)
+        self.totals = WorkerTotals(self)
         self.received = Received()
         self.losses = Losses()
         self.history = History()
@@ -177,6 +179,21 @@ class Worker:
         self.sample: Sample | None = None
         self._sample_at = float("-inf")
         self.base_due = False
+
+    def endpoint_row(self, route: int) -> int:
+        """Return the row of a local route id (never defined: the row of other routes)."""
+        row = self.routes.get(route)
+        if row is None:
+            apps = self.hello.apps if self.hello is not None else ()
+            row = self.routes[route] = self._rows.other_endpoint(apps[0] if apps else "")
+        return row
+
+    def statement_row(self, statement: int) -> int:
+        """Return the row of a local statement id (never defined: the row of other statements)."""
+        row = self.statements.get(statement)
+        if row is None:
+            row = self.statements[statement] = self._rows.other_statement()
+        return row
 
     @property
     def alive(self) -> bool:

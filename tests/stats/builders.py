@@ -265,6 +265,7 @@ class Source:
     made: list[Trace] = field(default_factory=list)
     outside_made: list[OutsideSpan] = field(default_factory=list)
     seq: int = 0
+    next_number: int = 0
 
     @property
     def id(self) -> WorkerId:
