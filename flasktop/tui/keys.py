@@ -68,8 +68,6 @@ class Key:
 
 KEYS: Final[tuple[Key, ...]] = (
     # Everywhere
-    Key("question_mark,f1", "?", "help", "help", "Show the keys of this screen", "everywhere", 3, palette=True),
-    Key("q", "q", "quit", "quit", "Leave flasktop; the app is not touched", "everywhere", 2, palette=True),
     Key("space", "space", "freeze", "freeze", "Hold the picture; collection goes on", "everywhere", 6, palette=True),
     Key("w", "w", "window", "window", "Next time window: 10 s, 1 m, 5 m, all", "everywhere", 5, palette=True),
     Key("plus,equals_sign", "+", "slower", "slower", "Refresh less often", "everywhere", palette=True),
@@ -77,6 +75,8 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("W", "W", "worker", "worker", "Next worker, or all of them", "everywhere", palette=True),
     Key("T", "T", "theme", "theme", "Next theme", "everywhere", palette=True),
     Key("R", "R", "reset", "reset", "Forget what was counted and begin anew", "everywhere", palette=True),
+    Key("question_mark,f1", "?", "help", "help", "Show the keys of this screen", "everywhere", 3, palette=True),
+    Key("q", "q", "quit", "quit", "Leave flasktop; the app is not touched", "everywhere", 2, palette=True),
     Key("ctrl+p", "^p", "command_palette", "palette", "Find a command by its name", "everywhere", 9),
     # Every list
     Key("1", "1", "panel('endpoints')", "endpoints", "Endpoints: which are slow, and why", "panel", palette=True),
@@ -114,6 +114,10 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("end,G", "G", "cursor_to(-1)", "end", "Last line", "detail"),
     Key("pagedown", "pgdn", "page(1)", "page down", "One page down", "detail"),
     Key("pageup", "pgup", "page(-1)", "page up", "One page up", "detail"),
+    # Before there is an app
+    Key("enter", "↵", "choose", "watch", "Watch the selected app", "start", 1),
+    Key("down,j", "j ↓", "cursor(1)", "down", "Next app", "start"),
+    Key("up,k", "k ↑", "cursor(-1)", "up", "Previous app", "start"),
     # One request
     Key("right,l", "→", "unfold(True)", "calls", "Show each call of a repeated statement", "trace", 6),
     Key("left,h", "←", "unfold(False)", "fold", "Fold the calls again", "trace"),

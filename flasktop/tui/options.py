@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from flasktop.stats.views import Window
 
@@ -12,14 +12,13 @@ from flasktop.stats.views import Window
 class AttachOptions:
     """Options of ``flasktop attach``; None or empty means "as remembered, else the default".
 
-    ``sort`` is a column's name, with a leading ``-`` to reverse its natural order, for the panel that has it.
-    ``columns`` are names of columns, in order, per panel (``{"endpoints": ("route", "p95")}``). ``interval`` is
-    seconds between refreshes. ``searched`` are the directories that were searched for apps, for the waiting screen.
+    ``sort`` is a column's name (``p95``, or ``queries:total`` for one panel), with a leading ``-`` (``-p95``) to
+    reverse its natural order. ``columns`` are names of columns, in order, per panel
+    (``{"endpoints": ("route", "p95")}``). ``interval`` is seconds between refreshes.
     """
 
     window: Window | None = None
     sort: str | None = None
     theme: str | None = None
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] | None = None
     interval: float | None = None
-    searched: tuple[str, ...] = ()

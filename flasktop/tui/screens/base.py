@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
+from textual.widgets import Static
 
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
@@ -15,6 +18,10 @@ from flasktop.tui.widgets.summary import SummaryBar
 
 if TYPE_CHECKING:
     from flasktop.tui.app import FlasktopApp
+
+
+SMALLEST = Size(60, 12)
+"""Below this a screen says so instead of showing half of itself."""
 
 
 class ViewScreen(Screen[None]):
@@ -31,6 +38,10 @@ class ViewScreen(Screen[None]):
     DEFAULT_CSS = """
     ViewScreen { layout: vertical; background: $background; }
     ViewScreen > #body { height: 1fr; }
+    ViewScreen > #too-small { display: none; height: 1fr; width: 1fr; content-align: center middle; }
+    ViewScreen > #too-small { text-align: center; }
+    ViewScreen.too-small > * { display: none; }
+    ViewScreen.too-small > #too-small { display: block; }
     """
 
     def compose(self) -> ComposeResult:
@@ -38,6 +49,15 @@ class ViewScreen(Screen[None]):
         with Vertical(id="body"):
             yield from self.body()
         yield KeyFooter(self.footer_scopes())
+        yield Static("", id="too-small", markup=False)
+
+    def on_resize(self, event: Resize) -> None:
+        small = event.size.width < SMALLEST.width or event.size.height < SMALLEST.height
+        self.set_class(small, "too-small")
+        if small:
+            have, need = event.size, SMALLEST
+            told = f"{have.width}x{have.height} is too small.\nflasktop needs {need.width}x{need.height}."
+            self.query_one("#too-small", Static).update(told)
 
     def body(self) -> ComposeResult:
         """The widgets between summary and footer."""
@@ -48,8 +68,12 @@ class ViewScreen(Screen[None]):
         return (*self.scopes, "everywhere")
 
     @property
+    def flasktop(self) -> FlasktopApp:
+        return cast("FlasktopApp", self.app)
+
+    @property
     def feed(self) -> Feed:
-        return cast("FlasktopApp", self.app).feed
+        return self.flasktop.feed
 
     def refresh_view(self) -> None:
         """Show what the feed says now."""

@@ -1,0 +1,282 @@
+"""The Textual app: it takes events into the store, keeps time, and lets screens show what the store says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Final, cast
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.command import Provider
+from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
+
+from flasktop.client.apps import RunningApp
+from flasktop.protocol.events import Event, WorkerId
+from flasktop.stats.store import Store
+from flasktop.stats.views import Window
+from flasktop.tui import settings as remembered
+from flasktop.tui.choices import Choices, choose
+from flasktop.tui.commands import Command, Commands
+from flasktop.tui.feed import LiveFeed
+from flasktop.tui.keys import Scope, bindings
+from flasktop.tui.options import AttachOptions
+from flasktop.tui.panels.base import ListPanel
+from flasktop.tui.screens.columns import ColumnsScreen
+from flasktop.tui.screens.help import HelpScreen
+from flasktop.tui.screens.main import MainScreen
+from flasktop.tui.screens.start import StartScreen
+from flasktop.tui.source import Source
+from flasktop.tui.state import Status, connection_of
+from flasktop.tui.themes import CYCLE, OWN
+from flasktop.tui.widgets.summary import SummaryBar
+
+INTERVALS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""What ``+`` and ``-`` go through, in seconds."""
+
+
+class FlasktopApp(App[None]):
+    """``flasktop attach``.
+
+    Args:
+        source: where events come from.
+        options: what was asked for on the command line.
+        clock: the reader's monotonic clock, in seconds.
+        state: the file that remembers choices; None: the usual one.
+
+    Raises:
+        FlasktopError: ``options`` names a theme, sort or column that there is none of.
+    """
+
+    TITLE = "flasktop"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Commands}
+    BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
+
+    CSS = """
+    Toast { background: $panel; }
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        options: AttachOptions,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        state: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.store = Store()
+        self.clock = clock
+        self._state_file = state or remembered.path()
+        self._settings, self._trouble = remembered.load(self._state_file)
+        for theme in OWN:
+            self.register_theme(theme)
+        self._choices: Choices = choose(options, self._settings, self.available_themes)
+        self.theme = self._choices.theme
+        self.interval = self._choices.interval
+        self.feed = LiveFeed(self.store, clock, self._choices.window)
+        self._frozen_at: float | None = None
+        self._timer: Timer | None = None
+
+    def get_default_screen(self) -> Screen[None]:
+        return MainScreen()
+
+    def on_mount(self) -> None:
+        if self._trouble:
+            self.say(self._trouble, warn=True)
+        self.run_worker(self.source.run(self._take), name="source", exit_on_error=True)
+        self._look_for_app()
+        self.set_interval(0.25, self._look_for_app)
+        self._run_timer()
+
+    # Events in
+
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.store.apply(event)
+
+    def _look_for_app(self) -> None:
+        """Show the start screen until there is an app to watch, and the main one as soon as there is."""
+        waiting = isinstance(self.screen, StartScreen)
+        chosen = self.source.chosen
+        if chosen is None and not any(isinstance(screen, StartScreen) for screen in self.screen_stack):
+            self.push_screen(StartScreen())
+        elif chosen is not None and waiting:
+            self.pop_screen()
+            self.tick()
+
+    def choose(self, app: RunningApp) -> None:
+        """Watch ``app`` from now on."""
+        self.source.choose(app)
+        self._look_for_app()
+
+    # Time
+
+    def _run_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_interval(self.interval, self.tick)
+
+    def tick(self) -> None:
+        """One refresh: move on to the present (unless frozen) and show it."""
+        self.feed.refresh()
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Let everything visible show what the feed says."""
+        if isinstance(self.screen, StartScreen):
+            self.screen.refresh_view()
+            return
+        for screen in self._visible_screens():
+            self._show_summary(screen)
+            refresh_view = getattr(screen, "refresh_view", None)
+            if refresh_view is not None and screen.is_mounted:
+                refresh_view()
+
+    def _visible_screens(self) -> list[Screen[Any]]:
+        """The topmost screen, and those that shine through the dialogs above them."""
+        visible: list[Screen[Any]] = []
+        for screen in reversed(self.screen_stack):
+            visible.append(screen)
+            if not isinstance(screen, ModalScreen):
+                break
+        return visible
+
+    def _show_summary(self, screen: Screen[Any]) -> None:
+        feed = self.feed
+        summary = feed.store.summary(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+        workers = self.store.workers(self.clock(), feed.window)
+        status = Status(connection_of(workers), self.interval, len(feed.store.died()), self._frozen_at)
+        for bar in screen.query(SummaryBar):
+            bar.show(summary, feed.window, status)
+
+    # What a person does, everywhere
+
+    def scopes_of(self, screen: Screen[Any]) -> tuple[Scope, ...]:
+        """The scopes of keys that work on ``screen``, nearest first."""
+        footer = getattr(screen, "footer_scopes", None)
+        scopes = footer() if footer is not None else (*getattr(screen, "scopes", ()), "everywhere")
+        return cast("tuple[Scope, ...]", scopes)
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(HelpScreen(self.scopes_of(self.screen)))
+
+    def action_freeze(self) -> None:
+        if self.feed.frozen:
+            self._frozen_at = None
+            self.feed.thaw()
+        else:
+            self.feed.freeze()
+            self._frozen_at = time.time()
+        self.show_now()
+
+    def action_window(self) -> None:
+        windows = list(Window)
+        self.set_window(windows[(windows.index(self.feed.window) + 1) % len(windows)])
+
+    def set_window(self, window: Window) -> None:
+        """Let the numbers cover another stretch of time."""
+        self.feed.window = window
+        self._settings.window = window
+        self._save()
+        self.show_now()
+
+    def action_slower(self) -> None:
+        self._set_interval(next((each for each in INTERVALS if each > self.interval), self.interval))
+
+    def action_faster(self) -> None:
+        self._set_interval(next((each for each in reversed(INTERVALS) if each < self.interval), self.interval))
+
+    def _set_interval(self, seconds: float) -> None:
+        self.interval = self._settings.interval = seconds
+        self._run_timer()
+        self._save()
+        self.show_now()
+        self.say(f"Refresh every {seconds:g} s")
+
+    def action_worker(self) -> None:
+        workers = [row.worker for row in self.store.workers(self.clock(), self.feed.window) if row.state == "live"]
+        here = workers.index(self.feed.worker) + 1 if self.feed.worker in workers else 0
+        self.watch_worker(workers[here] if here < len(workers) else None)
+
+    def watch_worker(self, worker: WorkerId | None) -> None:
+        """Show one worker alone, or all of them."""
+        self.feed.worker = worker
+        self.show_now()
+
+    def action_theme(self) -> None:
+        here = CYCLE.index(self.theme) + 1 if self.theme in CYCLE else 0
+        self.set_theme(CYCLE[here % len(CYCLE)])
+        self.say(f"Theme {self.theme}")
+
+    def set_theme(self, theme: str) -> None:
+        """Look like ``theme``."""
+        self.theme = self._settings.theme = theme
+        self._save()
+
+    def watch_theme(self) -> None:
+        self.call_after_refresh(self.show_now)
+
+    def action_reset(self) -> None:
+        self.store.reset(self.clock())
+        if self.feed.frozen:
+            self.action_freeze()
+        self.tick()
+        self.say("Counting anew from here.")
+
+    def copy(self, text: str) -> None:
+        """Put ``text`` on the terminal's clipboard."""
+        self.copy_to_clipboard(text)
+        first = text.split("\n", 1)[0]
+        self.say(f"Copied {first[:48]}…" if len(text) > 48 else f"Copied {text}")
+
+    def say(self, message: str, *, warn: bool = False) -> None:
+        """A short word in the corner; never markup."""
+        self.notify(message, severity="warning" if warn else "information", timeout=6 if warn else 2, markup=False)
+
+    # What panels remember
+
+    def restore(self, panel: ListPanel[Any]) -> None:
+        """Give a new panel the sort and columns that were asked for or remembered."""
+        sort = self._choices.sort.get(panel.panel)
+        if sort is not None:
+            panel.sorted_by, panel.reverse = sort.removeprefix("-"), sort.startswith("-")
+        panel.chosen_columns = self._choices.columns.get(panel.panel, ())
+
+    def remember(self, panel: ListPanel[Any]) -> None:
+        """Remember a panel's sort and columns for the next start."""
+        self._settings.sort[panel.panel] = ("-" if panel.reverse else "") + panel.sorted_by
+        if panel.chosen_columns:
+            self._settings.columns[panel.panel] = panel.chosen_columns
+        else:
+            self._settings.columns.pop(panel.panel, None)
+        self._save()
+
+    def _save(self) -> None:
+        remembered.save(self._state_file, self._settings)
+
+    def choose_columns(self, panel: ListPanel[Any]) -> None:
+        """Ask which columns a panel shows."""
+
+        def chosen(names: tuple[str, ...] | None) -> None:
+            if names is not None:
+                panel.chosen_columns = names
+                self.remember(panel)
+                panel.refresh_view()
+
+        here = [column.name for column in panel.visible_columns]
+        self.push_screen(ColumnsScreen(panel.title, panel.columns, here), chosen)
+
+    def panel_commands(self, screen: Screen[Any]) -> Iterator[Command]:
+        """What the palette offers for the panel that is shown."""
+        if isinstance(screen, MainScreen):
+            panel = screen.active
+            for column in panel.columns:
+                yield f"Sort by {column.title}", column.about, partial(screen.sort_by, column.name)
+            yield "Show hidden rows", f"{len(panel.hidden)} hidden", screen.action_show_hidden

@@ -1,0 +1,44 @@
+"""The command palette: the key table's entries by their names, and what has no key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from flasktop.stats.views import Window
+from flasktop.tui.keys import keys_of
+
+if TYPE_CHECKING:
+    from flasktop.tui.app import FlasktopApp
+
+Command = tuple[str, str, Callable[[], object]]
+"""Its name, what it does, and doing it."""
+
+
+class Commands(Provider):
+    """Every command that works on the screen the palette was opened from."""
+
+    def _commands(self) -> Iterator[Command]:
+        app = cast("FlasktopApp", self.app)
+        for key in keys_of(*app.scopes_of(self.screen)):
+            if key.palette:
+                yield f"{key.help}", f"key {key.shown}", partial(app.run_action, key.action, self.screen)
+        for window in Window:
+            yield f"Window: {window.label}", "How much time the numbers cover", partial(app.set_window, window)
+        for theme in sorted(app.available_themes):
+            yield f"Theme: {theme}", "How it looks", partial(app.set_theme, theme)
+        yield from app.panel_commands(self.screen)
+
+    async def discover(self) -> Hits:
+        for name, about, do in self._commands():
+            yield DiscoveryHit(name, do, help=about)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for name, about, do in self._commands():
+            score = matcher.match(name)
+            if score > 0:
+                yield Hit(score, matcher.highlight(name), do, help=about)

@@ -1,0 +1,288 @@
+"""4 Processes: what each worker costs, and who died."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+
+from flasktop.protocol.messages import UNKNOWN, Pool
+from flasktop.stats.views import Died, Window, WorkerRow
+from flasktop.tui.columns import Column
+from flasktop.tui.draw.area import area
+from flasktop.tui.draw.palette import Palette
+from flasktop.tui.draw.text import fit, line
+from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, plural, rate
+from flasktop.tui.feed import Feed
+from flasktop.tui.keys import Scope
+from flasktop.tui.panels.base import ListPanel
+from flasktop.tui.panels.cells import cell, number, trend
+from flasktop.tui.thresholds import CPU_PERCENT
+from flasktop.tui.widgets.lines import Lines, margin
+from flasktop.tui.widgets.preview import Drawing, beside
+
+STATES = {
+    "live": ("● live", "good"),
+    "connecting": ("○ joining", "dim"),
+    "silent": ("◌ silent", "warn"),
+    "gone": ("◦ ended", "dim"),
+    "died": ("✗ died", "bad"),
+}
+"""The glyph, word and meaning of each state."""
+
+
+def _state(row: WorkerRow, width: int, palette: Palette) -> Text:
+    text, meaning = STATES[row.state]
+    return cell(text, getattr(palette, meaning))
+
+
+def _size(value: int | None, palette: Palette) -> Text:
+    return number(bytes_(value), palette)
+
+
+def _cpu(row: WorkerRow, width: int, palette: Palette) -> Text:
+    if row.cpu_percent is None:
+        return cell("–", palette.dim)
+    return cell(f"{row.cpu_percent:.0f}", palette.threshold(row.cpu_percent, *CPU_PERCENT))
+
+
+def _pools(row: WorkerRow, width: int, palette: Palette) -> Text:
+    """Each pool as ``out/size``, with ``+overflow``; full ones stand out."""
+    if not row.pools:
+        return cell("·", palette.faint)
+    made = line()
+    for i, pool in enumerate(row.pools):
+        made.append("  " if i else "")
+        made.append(pool_text(pool), palette.warn if is_full(pool) else palette.text)
+    return made
+
+
+def one_decimal(value: float | None) -> str:
+    """``0.6``, or ``–`` for what is not known."""
+    return "–" if value is None else f"{value:.1f}"
+
+
+def pool_text(pool: Pool) -> str:
+    """``3/5 +1``: connections checked out, the pool's size, and those beyond it."""
+    if pool.checked_out == UNKNOWN:
+        return "–"
+    size = "" if pool.size == UNKNOWN else f"/{pool.size}"
+    over = f" +{pool.overflow}" if pool.overflow > 0 else ""
+    return f"{pool.checked_out}{size}{over}"
+
+
+def is_full(pool: Pool) -> bool:
+    """Whether every connection of a pool that counts is out."""
+    return pool.size > 0 and pool.checked_out >= pool.size
+
+
+COLUMNS: tuple[Column[WorkerRow], ...] = (
+    Column(
+        "pid", "PID", 7, 0, lambda row, width, palette: cell(str(row.worker.pid), palette.strong),
+        lambda row: row.worker.pid, "Process id", descending=False,
+    ),
+    Column(
+        "state", "STATE", 9, 0, _state, lambda row: row.state, "live, silent, ended or died", right=False,
+        descending=False,
+    ),
+    Column(
+        "uptime", "UP", 6, 3, lambda row, width, palette: number(duration(row.uptime_s), palette),
+        lambda row: row.uptime_s, "Since the process started",
+    ),
+    Column(
+        "rate", "REQ/S", 6, 1, lambda row, width, palette: number(rate(row.rate, quiet=True), palette),
+        lambda row: row.rate, "Requests a second",
+    ),
+    Column(
+        "requests", "REQS", 6, 5, lambda row, width, palette: number(count(row.requests), palette),
+        lambda row: row.requests, "Requests since its agent began",
+    ),
+    Column(
+        "flight", "FLIGHT", 6, 1, lambda row, width, palette: number(count(row.in_flight, quiet=True), palette),
+        lambda row: row.in_flight, "Requests in flight", short="FLY",
+    ),
+    Column(
+        "cpu", "CPU %", 5, 0, _cpu, lambda row: row.cpu_percent, "CPU of one core", short="CPU",
+    ),
+    Column(
+        "cpu_trend", "CPU TREND", 10, 4, lambda row, width, palette: trend(row.cpu_trend, width, palette.cpu),
+        lambda row: row.cpu_percent, "CPU over the window", right=False, grow=1, widest=20,
+    ),
+    Column(
+        "rss", "RSS", 8, 0, lambda row, width, palette: _size(row.rss_bytes, palette),
+        lambda row: row.rss_bytes, "Resident memory, shared pages included",
+    ),
+    Column(
+        "rss_trend", "RSS TREND", 10, 3,
+        lambda row, width, palette: trend(row.rss_trend, width, palette.wait, from_zero=False),
+        lambda row: row.rss_bytes, "RSS over the window", right=False, grow=1, widest=20,
+    ),
+    Column(
+        "uss", "USS", 8, 5, lambda row, width, palette: _size(row.uss_bytes, palette),
+        lambda row: row.uss_bytes, "Memory of its own: what ending it would free",
+    ),
+    Column(
+        "pss", "PSS", 8, 7, lambda row, width, palette: _size(row.pss_bytes, palette),
+        lambda row: row.pss_bytes, "Memory with shared pages divided by their users",
+    ),
+    Column(
+        "threads", "THR", 4, 2, lambda row, width, palette: number(count(row.threads), palette),
+        lambda row: row.threads, "Threads",
+    ),
+    Column(
+        "files", "FILES", 5, 4, lambda row, width, palette: number(count(row.open_files), palette),
+        lambda row: row.open_files, "Open files, sockets included",
+    ),
+    Column(
+        "pool", "POOL", 7, 2, _pools, lambda row: sum(max(0, pool.checked_out) for pool in row.pools),
+        "Connections out / size +overflow, per pool", right=False, grow=1, widest=18,
+    ),
+    Column(
+        "gc", "GC", 6, 6, lambda row, width, palette: number(count(row.gc_collections), palette),
+        lambda row: row.gc_collections, "Garbage collections since its agent began",
+    ),
+    Column(
+        "gc_ms", "GC ms", 6, 6, lambda row, width, palette: number(ms(row.gc_pause_ms), palette),
+        lambda row: row.gc_pause_ms, "Time in garbage collection since its agent began",
+    ),
+    Column(
+        "switches", "SWITCH", 6, 7, lambda row, width, palette: number(count(row.context_switches), palette),
+        lambda row: row.context_switches, "Context switches since its agent began",
+    ),
+    Column(
+        "agent", "AGENT %", 7, 6,
+        lambda row, width, palette: number(one_decimal(row.agent_cpu_percent), palette),
+        lambda row: row.agent_cpu_percent, "flasktop's own thread, CPU of one core", short="AGENT",
+    ),
+    Column(
+        "lost", "LOST", 5, 7,
+        lambda row, width, palette: cell(count(row.lost, quiet=True), palette.bad if row.lost else palette.faint),
+        lambda row: row.lost, "Requests this reader missed",
+    ),
+)  # fmt: skip
+
+
+class DiedList(Lines):
+    """Requests that died with their workers; not there while there are none."""
+
+    DEFAULT_CSS = """
+    DiedList { height: auto; dock: bottom; display: none; }
+    """
+
+    _died: Sequence[Died] = ()
+    _all = 0
+
+    def show(self, died: Sequence[Died], room: int) -> None:
+        """Show the newest ``room`` of them."""
+        self._died = sorted(died, key=lambda each: -each.at)[: max(1, room)]
+        self._all = len(died)
+        self.display = bool(died)
+        self.styles.height = len(self._died) + 1
+        self.redraw()
+
+    def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
+        edge = " " * margin(width)
+        title = f"✗ {plural(self._all, 'request')} died with {'its' if self._all == 1 else 'their'} worker"
+        lines = [line(edge, (title, palette.bad))]
+        for each in self._died:
+            request = each.request
+            lines.append(
+                line(
+                    edge, "  ", (clock(each.at), palette.dim), f"  pid {request.pid}  ",
+                    (f"{ms_unit(request.age_ms)} old".rjust(12), palette.warn), "  ",
+                    (f"{request.method} {request.route}", palette.strong), "  ", (request.path, palette.dim),
+                )
+            )  # fmt: skip
+        return lines
+
+
+class ProcessesPanel(ListPanel[WorkerRow]):
+    """One row a worker. Enter shows the whole screen for this worker alone."""
+
+    panel: ClassVar[str] = "processes"
+    digit: ClassVar[str] = "4"
+    title: ClassVar[str] = "Processes"
+    scope: ClassVar[Scope] = "processes"
+    default_sort: ClassVar[str] = "pid"
+    columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield DiedList()
+
+    def rows(self, feed: Feed) -> Sequence[WorkerRow]:
+        return feed.store.workers(feed.now(), feed.window)
+
+    def key(self, row: WorkerRow) -> Hashable:
+        return row.worker
+
+    def text(self, row: WorkerRow) -> str:
+        return f"{row.worker.pid} {row.state}"
+
+    def copied(self, row: WorkerRow) -> str:
+        return str(row.worker.pid)
+
+    def nothing(self, window: Window) -> str:
+        return "No worker has answered yet."
+
+    def refresh_view(self) -> None:
+        super().refresh_view()
+        died = self.flasktop.feed.store.died()
+        self.query_one(DiedList).show(died, max(2, self.screen.size.height // 6))
+
+    def preview(self, row: WorkerRow, feed: Feed) -> Drawing | None:
+        return lambda width, height, palette: _draw(row, width, height, palette)
+
+
+def _draw(row: WorkerRow, width: int, height: int, palette: Palette) -> list[Text]:
+    """CPU and RSS over the window side by side, above them what the worker is."""
+    half = (width - 4) // 2
+    rows = max(1, height - 4)
+    low = min(row.rss_trend, default=0.0)
+    high = max(row.rss_trend, default=0.0)
+    floor = low - max(high - low, high * 0.05) * 0.25
+    cpu = _graph(
+        "CPU",
+        [f"{max(row.cpu_trend, default=0):.0f} %", "at most"],
+        area(row.cpu_trend, half, rows, palette.cpu),
+        palette,
+    )
+    rss = _graph(
+        "RSS",
+        [f"{bytes_(low)} to {bytes_(high)}", ""],
+        area(row.rss_trend, half, rows, palette.wait, floor=floor),
+        palette,
+    )
+    return [_who(row, palette), _pool_line(row, width, palette), *beside(cpu, rss, half + 4)]
+
+
+def _graph(title: str, range_: list[str], drawn: list[Text], palette: Palette) -> list[Text]:
+    head = line((title, palette.strong), "  ", (" ".join(range_).strip(), palette.dim))
+    return [head, *drawn]
+
+
+def _who(row: WorkerRow, palette: Palette) -> Text:
+    made = line((f"worker {row.worker.pid}", palette.strong))
+    if row.hello is not None:
+        hello = row.hello
+        versions = [
+            ("Python", hello.python),
+            ("Flask", hello.flask),
+            ("SQLAlchemy", hello.sqlalchemy),
+            ("flasktop", hello.flasktop),
+        ]
+        facts = [hello.server, *(f"{name} {version}" for name, version in versions if version), hello.directory]
+        made.append("   " + " · ".join(fact for fact in facts if fact), palette.dim)
+    return made
+
+
+def _pool_line(row: WorkerRow, width: int, palette: Palette) -> Text:
+    made = line(("pools  ", palette.dim))
+    if not row.pools:
+        return line(("no connection pool", palette.dim))
+    for pool in row.pools:
+        made.append(fit(pool.engine, 40), palette.text)
+        made.append(f" {pool_text(pool)} out   ", palette.warn if is_full(pool) else palette.dim)
+    return made

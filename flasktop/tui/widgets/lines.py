@@ -1,0 +1,116 @@
+"""Lines of styled text, drawn as they are: the base of every widget that is not a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+from textual.strip import Strip
+from textual.widget import Widget
+
+from flasktop.tui.draw.palette import Palette, palette_of
+from flasktop.tui.draw.text import cut, line
+
+MARGIN_FROM = 100
+"""From this width on the margin is two cells instead of one."""
+
+
+ORNAMENT = 5
+"""Parts of this rank or a greater one go before any other is shortened."""
+
+
+def margin(width: int) -> int:
+    """The empty cells left and right of everything on a screen ``width`` cells wide."""
+    return 1 if width < MARGIN_FROM else 2
+
+
+class Part(NamedTuple):
+    """A piece of a line that gives way in a narrow terminal: rank 0 stays always, the greatest goes first; before it
+    goes, ``short`` (where given) is tried in its place. ``glued``: no gap before it."""
+
+    text: Text
+    rank: int
+    short: Text | None = None
+    glued: bool = False
+
+
+def laid_out(start: Sequence[Part], end: Sequence[Part], width: int, gap: int = 2) -> Text:
+    """``start`` on the left and ``end`` on the right of ``width`` cells, without what does not fit."""
+    parts = [(0, part) for part in start if part.text] + [(1, part) for part in end if part.text]
+    while _needed(parts, gap) > width and _give_way(parts):
+        pass
+    left = _joined([part for side, part in parts if side == 0], gap)
+    right = _joined([part for side, part in parts if side == 1], gap)
+    room = width - left.cell_len - right.cell_len
+    if room < 0:
+        return cut(left, width)
+    return line(left, " " * room, right)
+
+
+def _give_way(parts: list[tuple[int, Part]]) -> bool:
+    """Make one part shorter or take it away: first the ornaments, then units and long words, then numbers."""
+    worst = max(range(len(parts)), key=lambda i: (parts[i][1].rank, i), default=-1)
+    if worst < 0 or parts[worst][1].rank == 0:
+        return False
+    if parts[worst][1].rank < ORNAMENT:
+        worst = max(
+            (i for i, (_, part) in enumerate(parts) if part.short), key=lambda i: parts[i][1].rank, default=worst
+        )
+    side, part = parts[worst]
+    if part.short is not None:
+        parts[worst] = (side, Part(part.short, part.rank, glued=part.glued))
+    else:
+        del parts[worst]
+    return True
+
+
+def _needed(parts: Sequence[tuple[int, Part]], gap: int) -> int:
+    return sum(part.text.cell_len + (0 if part.glued else gap) for _, part in parts) - gap
+
+
+def _joined(parts: Sequence[Part], gap: int) -> Text:
+    made = line()
+    for i, part in enumerate(parts):
+        if i and not part.glued:
+            made.append(" " * gap)
+        made.append_text(part.text)
+    return made
+
+
+def strip_of(text: Text, width: int, console: Console) -> Strip:
+    """``text`` as a strip of exactly ``width`` cells."""
+    if text.cell_len > width:
+        text = cut(text, width)
+    return Strip([segment for segment in text.render(console) if segment.text]).adjust_cell_length(width)
+
+
+class Lines(Widget):
+    """Shows the lines that ``draw`` returns, each below the other, cut to the widget's width."""
+
+    _drawn: list[Text] | None = None
+
+    def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
+        """The lines for this size; called once until ``redraw``, a resize or a new theme."""
+        return ()
+
+    def redraw(self) -> None:
+        """Draw anew."""
+        self._drawn = None
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn = None
+
+    def render_line(self, y: int) -> Strip:
+        width, height = self.size
+        if self._drawn is None:
+            self._drawn = list(self.draw(width, height, palette_of(self.app)))
+        if y >= len(self._drawn):
+            return Strip.blank(width, self.rich_style)
+        return strip_of(self._drawn[y], width, self.app.console).apply_style(self.rich_style)

@@ -1,0 +1,317 @@
+"""A table of view models: fixed header, cursor that follows its row, and only the visible rows drawn.
+
+Own Line API instead of ``DataTable``: a refresh costs the rows on screen (not the rows there are), widths are ours, and
+the cursor is a key, never a position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from flasktop.tui.columns import Column, Placed, fit
+from flasktop.tui.draw.palette import Palette, palette_of
+
+R = TypeVar("R")
+
+WHEEL = 3
+"""Rows a turn of the mouse wheel moves."""
+
+
+class Table(Widget, Generic[R], can_focus=True):
+    """Shows ``rows`` in ``columns``. The owner sorts and filters; the table keeps cursor and scroll position.
+
+    Until the cursor is moved it stays on the top row, whichever that is; from then on it follows its row. Going to
+    the top lets go again where ``sticky_top`` is set (a log that runs on).
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header",
+        "table--sorted",
+        "table--cursor",
+        "table--empty",
+        "table--bar",
+    }
+
+    DEFAULT_CSS = """
+    Table { height: 1fr; background: transparent; }
+    Table > .table--header { color: $text-muted; }
+    Table > .table--sorted { color: $primary; text-style: bold; }
+    Table > .table--cursor { background: $block-cursor-blurred-background; }
+    Table:focus > .table--cursor { background: $block-cursor-blurred-background; }
+    Table > .table--empty { color: $text-muted; }
+    Table > .table--bar { color: $panel-lighten-2; }
+    """
+
+    @dataclass
+    class Moved(Message):
+        """The person moved the cursor."""
+
+        table: Table[object]
+
+    @dataclass
+    class Opened(Message):
+        """A row was double-clicked."""
+
+        table: Table[object]
+
+    @dataclass
+    class HeaderClicked(Message):
+        """The header of a column was clicked."""
+
+        table: Table[object]
+        column: str
+
+    def __init__(self, key: Callable[[R], Hashable], *, sticky_top: bool = False, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._key = key
+        self._sticky_top = sticky_top
+        self._columns: Sequence[Column[R]] = ()
+        self._placed: tuple[Placed[R], ...] = ()
+        self._sorted = ""
+        self._upward = False
+        self._rows: Sequence[R] = ()
+        self._keys: list[Hashable] = []
+        self._cursor = 0
+        self._following = False
+        self._top = 0
+        self._strips: dict[Hashable, tuple[R, Strip]] = {}
+        self._palette: Palette | None = None
+        self.empty = ""
+
+    # What the owner says
+
+    def show_columns(self, columns: Sequence[Column[R]], sorted_by: str, upward: bool) -> None:
+        """Show ``columns``, with the sort mark (``▲`` where ``upward``) at the one named ``sorted_by``."""
+        self._columns, self._sorted, self._upward = columns, sorted_by, upward
+        self._lay_out()
+
+    def show_rows(self, rows: Sequence[R]) -> None:
+        """Show ``rows`` in this order; the cursor stays with its row, and where that is gone, at its place."""
+        visible = self._top <= self._cursor < self._top + self.page
+        selected = self._keys[self._cursor] if self._keys and self._following else None
+        self._rows, self._keys = rows, [self._key(row) for row in rows]
+        if selected is not None:
+            try:
+                self._cursor = self._keys.index(selected)
+            except ValueError:
+                self._cursor = max(0, min(self._cursor, len(rows) - 1))
+        elif not self._following:
+            self._cursor = 0
+        self._bring(self._cursor if visible else None)
+        kept = set(self._keys[self._top : self._top + self.page])
+        self._strips = {key: strip for key, strip in self._strips.items() if key in kept}
+        self.refresh()
+
+    @property
+    def selected(self) -> R | None:
+        """The row under the cursor, None where there are no rows."""
+        return self._rows[self._cursor] if self._rows else None
+
+    @property
+    def selected_key(self) -> Hashable | None:
+        return self._keys[self._cursor] if self._keys else None
+
+    @property
+    def keys(self) -> list[Hashable]:
+        """The keys of all rows, in the order shown."""
+        return self._keys
+
+    @property
+    def rows(self) -> Sequence[R]:
+        """All rows, in the order shown."""
+        return self._rows
+
+    @property
+    def page(self) -> int:
+        """How many rows are visible."""
+        return max(1, self.size.height - 1)
+
+    @property
+    def shown_columns(self) -> tuple[str, ...]:
+        """The names of the columns that fit."""
+        return tuple(placed.column.name for placed in self._placed)
+
+    # The cursor
+
+    def move(self, by: int) -> None:
+        """Move the cursor ``by`` rows."""
+        self.move_to(max(0, self._cursor + by))
+
+    def move_to(self, row: int) -> None:
+        """Move the cursor to ``row``; a negative one counts from the end."""
+        if not self._rows:
+            return
+        last = len(self._rows) - 1
+        self._cursor = min(row, last) if row >= 0 else max(0, len(self._rows) + row)
+        self._following = not (self._sticky_top and self._cursor == 0)
+        self._bring(self._cursor)
+        self.refresh()
+        self.post_message(self.Moved(self))  # type: ignore[arg-type]
+
+    def select(self, key: Hashable) -> None:
+        """Put the cursor on the row with ``key``, if it is there."""
+        if key in self._keys:
+            self._cursor = self._keys.index(key)
+            self._following = True
+            self._bring(self._cursor)
+            self.refresh()
+
+    def _bring(self, row: int | None) -> None:
+        if row is not None:
+            self._top = min(self._top, row)
+            self._top = max(self._top, row - self.page + 1)
+        self._top = max(0, min(self._top, len(self._rows) - self.page))
+
+    # Drawing
+
+    def _lay_out(self) -> None:
+        self._placed = fit(self._columns, self._inner_width) if self._columns else ()
+        self._strips.clear()
+        self.refresh()
+
+    @property
+    def _margin(self) -> int:
+        return 1 if self.size.width < 100 else 2
+
+    @property
+    def _inner_width(self) -> int:
+        return max(1, self.size.width - 2 * self._margin)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y == 0:
+            return self._header().adjust_cell_length(width, self.rich_style)
+        if not self._rows:
+            return self._empty_line(y, width)
+        index = self._top + y - 1
+        if index >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        strip = self._row(index)
+        if index == self._cursor:
+            strip = strip.apply_style(self.get_component_rich_style("table--cursor", partial=True))
+        return self._with_bar(strip.apply_style(self.rich_style), y, width)
+
+    def _header(self) -> Strip:
+        header = self.get_component_rich_style("table--header", partial=True)
+        marked = self.get_component_rich_style("table--sorted", partial=True)
+        cells = []
+        for placed in self._placed:
+            column = placed.column
+            if column.name == self._sorted:
+                cells.append(Text(self._marked(placed), marked))
+            else:
+                cells.append(Text(column.header(placed.width), header))
+        return self._line(cells).apply_style(self.rich_style)
+
+    def _marked(self, placed: Placed[R]) -> str:
+        column, mark = placed.column, "▲" if self._upward else "▼"
+        if len(column.title) < placed.width:
+            return column.title + mark
+        return (column.short or column.title)[: placed.width - 1].rstrip() + mark
+
+    def _row(self, index: int) -> Strip:
+        row, key = self._rows[index], self._keys[index]
+        known = self._strips.get(key)
+        if known is not None and known[0] is row:
+            return known[1]
+        palette = self._palette or palette_of(self.app)
+        strip = self._line([placed.column.render(row, placed.width, palette) for placed in self._placed])
+        self._strips[key] = (row, strip)
+        return strip
+
+    def _line(self, cells: Sequence[Text]) -> Strip:
+        """The cells side by side, each exactly as wide as its place."""
+        segments: list[Segment] = [Segment(" " * self._margin)]
+        x = 0
+        for placed, cell in zip(self._placed, cells, strict=True):
+            if placed.x > x:
+                segments.append(Segment(" " * (placed.x - x)))
+            segments.extend(self._fitted(cell, placed))
+            x = placed.x + placed.width
+        return Strip(segments).adjust_cell_length(self.size.width)
+
+    def _fitted(self, cell: Text, placed: Placed[R]) -> list[Segment]:
+        room = placed.width - cell.cell_len
+        if room < 0:
+            cell = cell.copy()
+            cell.truncate(placed.width, overflow="ellipsis")
+            room = placed.width - cell.cell_len
+        console = self.app.console
+        if cell.spans:
+            drawn = list(cell.render(console))
+        else:
+            style = cell.style if isinstance(cell.style, Style) else console.get_style(cell.style or "none")
+            drawn = [Segment(cell.plain, style)]
+        pad = [Segment(" " * room)] if room > 0 else []
+        return pad + drawn if placed.column.right else drawn + pad
+
+    def _empty_line(self, y: int, width: int) -> Strip:
+        lines = self.empty.split("\n")
+        first = max(2, self.size.height // 3 - len(lines) // 2)
+        if not first <= y < first + len(lines):
+            return Strip.blank(width, self.rich_style)
+        style = self.get_component_rich_style("table--empty", partial=True)
+        text = Text(lines[y - first], style, justify="center", no_wrap=True)
+        text.truncate(width, overflow="ellipsis")
+        text.align("center", width)
+        return Strip(list(text.render(self.app.console))).adjust_cell_length(width).apply_style(self.rich_style)
+
+    def _with_bar(self, strip: Strip, y: int, width: int) -> Strip:
+        """A thin scroll bar in the last cell, where there is more than fits."""
+        strip = strip.adjust_cell_length(width, self.rich_style)
+        rows, page = len(self._rows), self.page
+        if rows <= page:
+            return strip
+        size = max(1, page * page // rows)
+        start = 1 + (page - size) * self._top // max(1, rows - page)
+        if not start <= y < start + size:
+            return strip
+        bar = Strip([Segment("▐", self.get_component_rich_style("table--bar"))])
+        return Strip.join([strip.crop(0, width - 1), bar])
+
+    # Events
+
+    def on_resize(self) -> None:
+        self._lay_out()
+        self._bring(self._cursor)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._wheel(WHEEL)
+        event.stop()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._wheel(-WHEEL)
+        event.stop()
+
+    def _wheel(self, by: int) -> None:
+        self._top += by
+        self._bring(None)
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y == 0:
+            self._header_clicked(event.x - self._margin)
+        elif self._top + event.y - 1 < len(self._rows):
+            self.move_to(self._top + event.y - 1)
+            if event.chain == 2:
+                self.post_message(self.Opened(self))  # type: ignore[arg-type]
+
+    def _header_clicked(self, x: int) -> None:
+        for placed in self._placed:
+            if placed.x - 1 <= x <= placed.x + placed.width:
+                self.post_message(self.HeaderClicked(self, placed.column.name))  # type: ignore[arg-type]
+                return

@@ -1,0 +1,86 @@
+"""The line of panels, and beside it what narrows the view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.message import Message
+
+from flasktop.tui.draw.palette import Palette
+from flasktop.tui.draw.text import line
+from flasktop.tui.draw.units import count
+from flasktop.tui.widgets.lines import Lines, Part, laid_out, margin
+
+
+class Tab(NamedTuple):
+    """One panel: the key that shows it, its title and how many rows it has (None: not said)."""
+
+    panel: str
+    key: str
+    title: str
+    rows: int | None
+
+
+class Note(NamedTuple):
+    """Something that narrows or holds the view; ``meaning`` is a style of the palette."""
+
+    text: str
+    meaning: str = "warn"
+
+
+class TabLine(Lines):
+    """``1 Endpoints 12   2 Queries 31 …`` with the active one marked; tabs can be clicked."""
+
+    DEFAULT_CSS = """
+    TabLine { height: 1; width: 1fr; }
+    """
+
+    @dataclass
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        panel: str
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._tabs: Sequence[Tab] = ()
+        self._active = ""
+        self._notes: Sequence[Note] = ()
+
+    def show(self, tabs: Sequence[Tab], active: str, notes: Sequence[Note]) -> None:
+        """Show these tabs; ``notes`` stand on the right."""
+        if (tabs, active, notes) != (self._tabs, self._active, self._notes):
+            self._tabs, self._active, self._notes = tabs, active, notes
+            self.redraw()
+
+    def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
+        edge = margin(self.screen.size.width)
+        start = [Part(self._drawn_tab(tab, palette), 0, None) for tab in self._tabs]
+        end = [Part(line((note.text, getattr(palette, note.meaning))), i + 1) for i, note in enumerate(self._notes)]
+        return [line(" " * edge, laid_out(start, end, width - 2 * edge, self._gap))]
+
+    @property
+    def _gap(self) -> int:
+        return 2 if self.screen.size.width < 100 else 4
+
+    def _drawn_tab(self, tab: Tab, palette: Palette) -> Text:
+        active = tab.panel == self._active
+        title = palette.strong + Style(underline=True) if active else palette.dim
+        made = line((tab.key, palette.accent if active else palette.dim), " ", (tab.title, title))
+        if tab.rows is not None:
+            made.append(f" {count(tab.rows)}", palette.dim)
+        return made
+
+    def on_click(self, event: events.Click) -> None:
+        x = margin(self.screen.size.width)
+        for tab in self._tabs:
+            cells = len(tab.key) + 1 + len(tab.title) + (1 + len(count(tab.rows)) if tab.rows is not None else 0)
+            if x <= event.x < x + cells:
+                self.post_message(self.Chosen(tab.panel))
+                return
+            x += cells + self._gap
