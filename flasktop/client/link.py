@@ -71,6 +71,8 @@ class WorkerLink:
         self.state: WorkerState = "connecting"
         self.problem: FlasktopError | None = None
         self.reported = False
+        self.complete = False
+        """Whether the history asked for has come, as far as there is any: for readers that wait for it."""
         self.requests: int | None = None
         """How many requests the worker has served, as far as it was watched."""
         self.born = self._answered = time.monotonic()
@@ -107,6 +109,7 @@ class WorkerLink:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
         await self._end(goodbye)
+        self.complete = True
 
     def alive(self) -> bool:
         """Whether the worker's process lives, as far as can be told from here."""
@@ -181,7 +184,7 @@ class WorkerLink:
         if isinstance(message, Totals):
             return Totalled(worker, message)
         if isinstance(message, Caught):
-            self._caught = True
+            self._caught = self.complete = True
             return CaughtUp(worker, message.next_number, message.history_from)
         return None
 
@@ -202,12 +205,14 @@ class WorkerLink:
         """Silent; a worker that never answered shows what its journal holds meanwhile."""
         self._become("silent")
         self._report()
-        if self.hello is None or self._joined or not await self._decided(DECISION_S):
+        if self.hello is None or not await self._decided(DECISION_S):
             return
-        self._become("silent")
-        box = await asyncio.to_thread(self._read_journal)
-        if box is not None:
-            await self._emit_slowly(journal.contents(self._identity, box, None))
+        if not self._joined:
+            self._become("silent")
+            box = await asyncio.to_thread(self._read_journal)
+            if box is not None:
+                await self._emit_slowly(journal.contents(self._identity, box, None))
+        self.complete = True
 
     async def _decided(self, seconds: float) -> bool:
         """Wait until the app is watched; False when it is not for ``seconds``."""

@@ -88,12 +88,19 @@ class Watcher:
 
     @property
     def problems(self) -> tuple[FlasktopError, ...]:
-        """What stands in the way now: places, workers that cannot be read, a target that names none or several."""
-        found: list[FlasktopError] = [*self._place_problems]
-        found += [link.problem for link in self._links.values() if link.problem is not None]
-        if self._target_problem is not None:
-            found.append(self._target_problem)
-        return tuple(found)
+        """What stands in the way now: ``obstacles``, and a target that names none or several."""
+        return self.obstacles if self._target_problem is None else (*self.obstacles, self._target_problem)
+
+    @property
+    def obstacles(self) -> tuple[FlasktopError, ...]:
+        """Directories that must not be used, and workers that cannot be read."""
+        refused = (link.problem for link in self._links.values())
+        return (*self._place_problems, *(problem for problem in refused if problem is not None))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every watched worker has sent the history asked for, or cannot."""
+        return all(link.complete for link in self._links.values() if link.watched.is_set())
 
     async def settled(self) -> None:
         """Wait until every worker that was there at first has answered, or has turned out not to."""

@@ -1,0 +1,183 @@
+"""The command line: which commands there are and what they take. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from flasktop._version import __version__
+from flasktop.commands.output import coded
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+WINDOWS = ("10s", "1m", "5m", "all")
+SHELLS = ("bash", "zsh", "fish")
+
+
+def _complete_target(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from flasktop.commands.completion import targets
+
+    return targets(incomplete, context.params.get("directory"))
+
+
+_target = click.argument("target", required=False, shell_complete=_complete_target)
+_directory = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False),
+    help="Search this directory for apps, instead of FLASKTOP_DIR or the usual places.",
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
+def _screen_options(command: F) -> F:
+    """What the screen takes: the same for attach, ``flask top`` and demo."""
+    options = (
+        click.option("--window", type=click.Choice(WINDOWS), help="The time window to begin with."),
+        click.option("--sort", metavar="COLUMN", help="The column to sort by; -COLUMN the other way round."),
+        click.option("--theme", metavar="NAME", help="The theme to begin with."),
+        click.option(
+            "--columns",
+            multiple=True,
+            metavar="[PANEL:]NAME,…",
+            help="The columns of a panel, in order (endpoints if none is named). May be given for each panel.",
+        ),
+        click.option(
+            "--interval",
+            type=click.FloatRange(0.1, 60),
+            metavar="SECONDS",
+            help="Seconds between refreshes, 0.1 to 60.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="flasktop", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """top for Flask: which endpoints are slow, and why, down to the line of code.
+
+    Exit codes: 0 done; 1 findings or an error; 2 usage or ambiguous target; 3 nothing to attach to, refused, or
+    lost; 130 interrupted.
+    """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+@cli.command()
+@_target
+@_directory
+@_screen_options
+@coded
+def attach(target: str | None, directory: str | None, **screen: Any) -> int:
+    """Show a running app live.
+
+    TARGET is a pid, an app's name or the path of a socket. Without it: the only app that runs, a choice of several,
+    or a screen that waits for one.
+    """
+    return _attach(target, directory, **screen)
+
+
+@click.command("top")
+@_target
+@_directory
+@_screen_options
+@coded
+def flask_top(target: str | None, directory: str | None, **screen: Any) -> int:
+    """Show a running app live (flasktop attach)."""
+    return _attach(target, directory, **screen)
+
+
+def _attach(target: str | None, directory: str | None, **screen: Any) -> int:
+    from flasktop.commands.attach import attach as run
+    from flasktop.commands.attach import screen_options
+
+    return run(target, directory=directory, options=screen_options(**screen))
+
+
+@cli.command()
+@_directory
+@_as_json
+@coded
+def ps(directory: str | None, as_json: bool) -> int:
+    """List running apps and their workers, and requests that died with a worker."""
+    from flasktop.commands.ps import ps as run
+
+    return run(directory=directory, as_json=as_json)
+
+
+@cli.command()
+@_target
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to collect, beside all the history that the workers still hold.",
+)
+@_as_json
+@_directory
+@coded
+def snapshot(target: str | None, seconds: float, as_json: bool, directory: str | None) -> None:
+    """Print what an app does, once: a table, or JSON for programs.
+
+    TARGET is as for attach.
+    """
+    from flasktop.commands.snapshot import snapshot as run
+
+    run(target, directory=directory, seconds=seconds, as_json=as_json)
+
+
+@cli.command()
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Run for so long without the screen and print the snapshot.",
+)
+@_screen_options
+@coded
+def demo(seconds: float | None, **screen: Any) -> int:
+    """Start a small shop with every classic fault and its traffic, and show it.
+
+    Quitting stops everything and leaves nothing behind. Without a terminal it runs for some seconds and prints the
+    snapshot.
+    """
+    from flasktop.commands.attach import screen_options
+    from flasktop.demo.run import run_demo
+
+    return run_demo(seconds=seconds, options=screen_options(**screen))
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@coded
+def completion(shell: str) -> None:
+    """Print the completion script for SHELL.
+
+    \b
+    bash: eval "$(flasktop completion bash)"                          in ~/.bashrc
+    zsh:  eval "$(flasktop completion zsh)"                           in ~/.zshrc
+    fish: flasktop completion fish > ~/.config/fish/completions/flasktop.fish
+    """
+    from flasktop.commands.completion import script
+    from flasktop.commands.output import print_lines
+
+    print_lines([script(cli, shell)])
+
+
+def main() -> None:
+    """The entry point of ``flasktop``."""
+    cli(prog_name="flasktop")

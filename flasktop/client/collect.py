@@ -1,0 +1,151 @@
+"""Watching for some seconds into a store: what ``snapshot`` and ``ps`` print."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from flasktop.client.apps import RunningApp, resolve
+from flasktop.client.watch import Watcher
+from flasktop.errors import FlasktopError, NotRunningError
+from flasktop.protocol.events import Event
+from flasktop.stats.store import Store
+
+ALL_HISTORY_S: Final = 1e9
+"""More seconds than any journal holds."""
+HISTORY_TIMEOUT_S: Final = 5.0
+"""How long a worker may take to send its history; one that is stopped must not hold up the others for ever."""
+POLL_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was seen. ``app`` is None when everything was watched; ``problems`` are for the person who asked."""
+
+    store: Store
+    app: RunningApp | None
+    running: tuple[RunningApp, ...]
+    dead: tuple[RunningApp, ...]
+    problems: tuple[FlasktopError, ...]
+    searched: tuple[str, ...]
+
+
+async def collect(target: str | None, *, directory: str | None = None, seconds: float = 1.0) -> Collected:
+    """Follow one app for ``seconds`` after all its history has come.
+
+    Where no worker of it runs any more, the journals of those that were killed are read instead.
+
+    Raises:
+        AmbiguousTargetError, NotRunningError: see ``apps.resolve``.
+    """
+    store = Store()
+    watcher = Watcher(target, directory=directory, history_s=ALL_HISTORY_S, backfill=False)
+    async with _running(watcher, store) as task:
+        if watcher.chosen is None:
+            watcher.choose(_running_or_dead(target, watcher))
+        await _history(watcher, task)
+        if watcher.chosen is not None and watcher.chosen.alive:
+            await _for(seconds, task)
+        return _collected(watcher, store)
+
+
+async def collect_everything(*, directory: str | None = None, seconds: float = 0.0) -> Collected:
+    """Look at every worker of every app, and at those that were killed."""
+    store = Store()
+    watcher = Watcher(None, directory=directory, history_s=5.0, backfill=False, everything=True)
+    async with _running(watcher, store) as task:
+        await _history(watcher, task)
+        await _for(seconds, task)
+        return _collected(watcher, store)
+
+
+async def find(target: str | None, *, directory: str | None = None) -> RunningApp:
+    """Return the one running app that ``target`` names.
+
+    Raises:
+        AmbiguousTargetError, NotRunningError: see ``apps.resolve``.
+    """
+    watcher = Watcher(target, directory=directory, history_s=0.0, backfill=False)
+    async with _running(watcher, Store()):
+        return _running_only(target, watcher)
+
+
+async def discover(*, directory: str | None = None, seconds: float = 1.0) -> tuple[RunningApp, ...]:
+    """The apps that answered within ``seconds``: for completion in a shell."""
+    watcher = Watcher("", directory=directory)
+    task = asyncio.create_task(watcher.run(lambda events: None))
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(watcher.settled(), seconds)
+    task.cancel()
+    await asyncio.wait([task])
+    return watcher.apps()
+
+
+def _collected(watcher: Watcher, store: Store) -> Collected:
+    return Collected(store, watcher.chosen, watcher.apps(), watcher.dead_apps(), watcher.problems, watcher.searched)
+
+
+def _running_only(target: str | None, watcher: Watcher) -> RunningApp:
+    try:
+        return resolve(target, watcher.apps())
+    except NotRunningError as error:
+        for obstacle in watcher.obstacles:  # the likelier reason, and what can be done about it
+            raise NotRunningError(f"{error.message} {obstacle.message}", obstacle.hint) from None
+        raise
+
+
+def _running_or_dead(target: str | None, watcher: Watcher) -> RunningApp:
+    try:
+        return _running_only(target, watcher)
+    except NotRunningError:
+        with contextlib.suppress(NotRunningError):
+            return resolve(target, _newest(watcher.dead_apps()))
+        raise
+
+
+def _newest(apps: Sequence[RunningApp]) -> list[RunningApp]:
+    """Of each name and directory only the last server: the ones before it are history."""
+    newest = {(app.names, app.directory): app for app in sorted(apps, key=lambda app: app.started_at)}
+    return list(newest.values())
+
+
+@asynccontextmanager
+async def _running(watcher: Watcher, store: Store) -> AsyncIterator[asyncio.Task[None]]:
+    """Run ``watcher`` into ``store``, settled."""
+
+    def take(events: Sequence[Event]) -> None:
+        for event in events:
+            store.apply(event)
+
+    task = asyncio.create_task(watcher.run(take))
+    try:
+        settled = asyncio.create_task(watcher.settled())
+        await asyncio.wait([task, settled], return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
+        _raise_fault(task)
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _history(watcher: Watcher, task: asyncio.Task[None]) -> None:
+    until = time.monotonic() + HISTORY_TIMEOUT_S
+    while not watcher.complete and time.monotonic() < until:
+        await _for(POLL_S, task)
+
+
+async def _for(seconds: float, task: asyncio.Task[None]) -> None:
+    await asyncio.wait([task], timeout=seconds)
+    _raise_fault(task)
+
+
+def _raise_fault(task: asyncio.Task[None]) -> None:
+    if task.done():
+        task.result()

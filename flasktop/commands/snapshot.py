@@ -1,0 +1,51 @@
+"""``flasktop snapshot``: what the app does now, once, for people or for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import click
+
+from flasktop.client.collect import Collected, collect
+from flasktop.commands.document import document
+from flasktop.commands.output import narrate_problem, print_lines, terminal_width
+from flasktop.commands.report import report
+from flasktop.errors import NotRunningError
+from flasktop.stats.views import Window
+
+
+def snapshot(target: str | None, *, directory: str | None = None, seconds: float = 1.0, as_json: bool = False) -> None:
+    """Collect for ``seconds`` and print the snapshot to stdout.
+
+    Raises:
+        AmbiguousTargetError, NotRunningError: see ``flasktop.client.apps.resolve``.
+    """
+    collected = asyncio.run(collect(target, directory=directory, seconds=seconds))
+    now = time.monotonic()
+    narrate(collected)
+    workers = collected.store.workers(now, Window.ALL)
+    if not workers and not collected.store.endpoints(now, Window.ALL):
+        raise NotRunningError(f"{_name(collected)} went away before it told anything.", "Try again.")
+    app = target if collected.app is not None and target in collected.app.names else None
+    if as_json:
+        print_lines([json.dumps(document(collected, now, app=app), indent=2)])
+    else:
+        print_lines(report(collected, now, terminal_width(), app=app))
+
+
+def narrate(collected: Collected) -> None:
+    """Say on stderr what a reader of the data should know."""
+    for problem in collected.problems:
+        narrate_problem(problem)
+    if collected.app is not None and not collected.app.alive:
+        click.echo(
+            f"flasktop: no worker of {_name(collected)} runs any more. This is what the journals of its killed "
+            "workers hold.",
+            err=True,
+        )
+
+
+def _name(collected: Collected) -> str:
+    return collected.app.name if collected.app else "The app"
