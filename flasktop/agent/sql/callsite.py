@@ -29,6 +29,8 @@ _INTERACTIVE: Final = ("<stdin>", "<console>", "<ipython", "<doctest")
 _OWN: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _DEMO: Final = f"{_OWN}demo{os.sep}"
 
+_DEPTHS: Final = range(MAX_DEPTH)
+
 _library_files: set[str] = set()
 _user_files: set[str] = set()
 _template_files: set[str] = set()
@@ -53,20 +55,16 @@ def add_root(path: str) -> None:
 
 def find() -> tuple[CodeType | None, int]:
     """The innermost frame of the user's own code above the caller: its code and instruction, or (None, 0)."""
-    return find_from(sys._getframe(1))
-
-
-def find_from(start: FrameType) -> tuple[CodeType | None, int]:
-    """As ``find``, from a frame on upwards."""
-    code, instruction = _walk(start)
+    code, instruction = walk(sys._getframe(1))
     if code is None and "greenlet" in sys.modules:
-        return _find_in_parents()
+        return find_in_parents()
     return code, instruction
 
 
-def _walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
+def walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
+    """As ``find``, from a frame on upwards, in its own greenlet only."""
     library = _library_files
-    for _ in range(MAX_DEPTH):
+    for _ in _DEPTHS:
         if frame is None:
             break
         code = frame.f_code
@@ -79,13 +77,13 @@ def _walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
     return None, 0
 
 
-def _find_in_parents() -> tuple[CodeType | None, int]:
+def find_in_parents() -> tuple[CodeType | None, int]:
     """Where SQLAlchemy runs in a greenlet for an async driver, the user's coroutine is in the greenlet's parents."""
     greenlet = sys.modules["greenlet"].getcurrent().parent
-    for _ in range(MAX_DEPTH):
+    for _ in _DEPTHS:
         if greenlet is None:
             break
-        code, instruction = _walk(greenlet.gr_frame)
+        code, instruction = walk(greenlet.gr_frame)
         if code is not None:
             return code, instruction
         greenlet = greenlet.parent

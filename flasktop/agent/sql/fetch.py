@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from sqlalchemy.engine import cursor as _cursor
 
 from flasktop.agent.sql import recording
-from flasktop.agent.sql.recording import Span
+from flasktop.agent.trace import SpanRecord
 
 EXACT_ROWS: Final = 16
 """Rows fetched one by one that are timed each; after them one of ``SAMPLE`` is, and stands for all of them."""
@@ -33,23 +33,23 @@ DEFAULT_FETCH: Final[Any] = _cursor._DEFAULT_FETCH
 _BUFFER_SLOTS: Final = ("_max_row_buffer", "_rowbuffer", "_bufsize", "_growth_factor")
 
 
-class Statement(Span, _Plain):  # type: ignore[misc]
+class Statement(SpanRecord, _Plain):  # type: ignore[misc]
     """One statement's record, and the strategy that fetches its rows from the cursor.
 
-    ``ended_ns`` and ``ended_cpu`` are the clocks when the execution ended (CPU: -1 where not read); ``skip`` is how
-    many rows, fetched one by one, go untimed next.
+    ``ended_ns`` and ``ended_cpu`` are the clocks when the execution (or the last long fetch) ended, the CPU clock -1
+    where it is not to be read. The bodies of ``fetchone`` and ``fetchall`` are SQLAlchemy's own, inlined: a call
+    more for each row is most of what counting costs.
     """
 
-    __slots__ = ("ended_cpu", "ended_ns", "skip")
+    __slots__ = ("ended_cpu", "ended_ns")
 
     ended_cpu: int
     ended_ns: int
-    skip: int
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        if not self.skip:
+        rows = self.rows
+        if rows < EXACT_ROWS or not rows % SAMPLE:
             return self._fetchone_timed(result, dbapi_cursor, hard_close)
-        self.skip -= 1
         try:
             row = dbapi_cursor.fetchone()
             if row is None:
@@ -57,22 +57,23 @@ class Statement(Span, _Plain):  # type: ignore[misc]
                 return None
         except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
             self.handle_exception(result, dbapi_cursor, error)
-        self.rows += 1
+        self.rows = rows + 1
         if self.folded is not None:
             self.folded.rows += 1
         return row
 
     def _fetchone_timed(self, result: Any, dbapi_cursor: Any, hard_close: bool) -> Any:
         start = perf_counter_ns()
-        cpu = self.cpu_mark(start, read=False)
-        row = _Plain.fetchone(self, result, dbapi_cursor, hard_close)
+        try:
+            row = dbapi_cursor.fetchone()
+            if row is None:
+                result._soft_close(hard=hard_close)
+        except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
+            self.handle_exception(result, dbapi_cursor, error)
         if row is None:
-            self.took(0, start, cpu)
-        elif self.rows < EXACT_ROWS:
-            self.took(1, start, cpu)
+            self.took(0, start, -1)
         else:
-            self.took(1, start, cpu, SAMPLE)
-            self.skip = SAMPLE - 1
+            self.took(1, start, -1, 1 if self.rows < EXACT_ROWS else SAMPLE)
         return row
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
@@ -84,8 +85,12 @@ class Statement(Span, _Plain):  # type: ignore[misc]
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         start = perf_counter_ns()
-        cpu = self.cpu_mark(start)
-        rows = _Plain.fetchall(self, result, dbapi_cursor)
+        cpu = thread_time_ns() if start - self.ended_ns > CPU_GAP_NS and self.ended_cpu >= 0 else -1
+        try:
+            rows = dbapi_cursor.fetchall()
+            result._soft_close()
+        except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
+            self.handle_exception(result, dbapi_cursor, error)
         self.took(len(rows), start, cpu)
         return rows
 
@@ -105,31 +110,36 @@ class Statement(Span, _Plain):  # type: ignore[misc]
             if self.folded is not None:
                 self.folded.errors += 1
 
-    def cpu_mark(self, start: int, *, read: bool = True) -> int:
-        """The CPU clock at ``start`` in ns, reckoned where it was read just before; -1 where not to be read."""
-        if self.ended_cpu < 0:
-            return -1
-        gap = start - self.ended_ns
-        if gap < CPU_GAP_NS:
-            return self.ended_cpu + gap
-        return thread_time_ns() if read else -1
+    def cpu_mark(self, start: int) -> int:
+        """The CPU clock in ns where a fetch that begins at ``start`` needs it, else -1: ``took`` can reckon it."""
+        return thread_time_ns() if start - self.ended_ns > CPU_GAP_NS and self.ended_cpu >= 0 else -1
 
     def took(self, rows: int, start: int, cpu: int, times: int = 1) -> None:
         """Add a fetch of ``rows`` that began at ``start``; its time counts ``times``."""
         try:
-            ended = perf_counter_ns()
-            spent = ended - start
-            used = 0
-            if self.ended_cpu >= 0:
-                if spent < CPU_SHORT_NS:
-                    used = spent
-                else:
-                    self.ended_ns = ended
-                    self.ended_cpu = thread_time_ns()
-                    used = min(spent, max(0, self.ended_cpu - cpu)) if cpu >= 0 else 0
-            self.fetched(rows, spent * times, used * times)
+            spent = perf_counter_ns() - start
+            if self.ended_cpu < 0:
+                used = 0
+            elif spent < CPU_SHORT_NS:
+                used = spent
+            else:
+                used = self._cpu_since(start, spent, cpu)
+            if self.rows < 0 and self.folded is None:
+                self.rows = rows
+                self.fetch_ns = spent
+                self.cpu_ns += used
+            else:
+                self.fetched(rows, spent * times, used * times)
         except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app gets its rows
             recording.fetching.failed(fault)
+
+    def _cpu_since(self, start: int, spent: int, cpu: int) -> int:
+        """The CPU of a fetch, where it can be told; the clock is kept for a fetch that follows at once."""
+        if cpu < 0 and start - self.ended_ns <= CPU_GAP_NS:
+            cpu = self.ended_cpu + start - self.ended_ns
+        now = self.ended_cpu = thread_time_ns()
+        self.ended_ns = start + spent
+        return min(spent, max(0, now - cpu)) if cpu >= 0 else 0
 
 
 class _Stream(_Buffered):  # type: ignore[misc]

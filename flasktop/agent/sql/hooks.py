@@ -16,7 +16,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine as SqlEngine
 
 from flasktop.agent.sql import callsite, pools, relationship, transactions
+from flasktop.agent.sql.callsite import walk
 from flasktop.agent.sql.fetch import DEFAULT_FETCH, Statement, watch_returning, watch_stream
+from flasktop.agent.sql.pools import connecting
 from flasktop.agent.sql.recording import PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
 from flasktop.agent.trace import current_trace, sink
@@ -25,6 +27,7 @@ from flasktop.protocol.messages import STATEMENT
 MAX_RAW: Final = 1 << 16
 """Characters kept of a raw statement: an app that writes 10 MB statements must not have them held."""
 
+_getframe = sys._getframe
 _state = {"installed": False}
 
 
@@ -112,7 +115,7 @@ def _begin(context: Any, dialect: Any, listeners: Any, statement: Any, batch: in
     if not statements.on:
         return None
     try:
-        if len(listeners) != 1 or (pools.connecting and pools.is_connecting()):
+        if len(listeners) != 1 or (connecting and pools.is_connecting()):
             return None
         trace = current_trace.get()
         span = Statement()
@@ -131,8 +134,12 @@ def _begin(context: Any, dialect: Any, listeners: Any, statement: Any, batch: in
             span.engine = dialect._flasktop_engine
         except AttributeError:
             span.engine = transactions.adopt(context.root_connection.engine)
-        span.code, span.instruction = callsite.find_from(sys._getframe(2))
-        span.fetch_ns = span.cpu_ns = span.skip = 0
+        # The nearest two frames above the hook are SQLAlchemy's, whatever is executed.
+        code, span.instruction = walk(_getframe(4))
+        if code is None and "greenlet" in sys.modules:
+            code, span.instruction = callsite.find_in_parents()
+        span.code = code
+        span.fetch_ns = span.cpu_ns = 0
         span.rows = -1
         span.failure = span.folded = None
         # The clocks come last: what we do ourselves is not the database's.
@@ -165,7 +172,7 @@ def _end(span: Statement, context: Any, failure: type[BaseException] | None) -> 
         span.execute_ns = ended - span.start_ns
         if span.ended_cpu >= 0:
             cpu = thread_time_ns()
-            span.cpu_ns = min(cpu - span.ended_cpu, span.execute_ns)
+            span.cpu_ns = cpu - span.ended_cpu
             span.ended_cpu = cpu
         span.failure = failure
         sink.add(span)
@@ -174,7 +181,7 @@ def _end(span: Statement, context: Any, failure: type[BaseException] | None) -> 
         strategy = context.cursor_fetch_strategy
         if strategy is DEFAULT_FETCH or type(strategy) is Statement:
             options = context.execution_options
-            if context._is_server_side or "stream_results" in options or "yield_per" in options:
+            if context._is_server_side or (options and ("stream_results" in options or "yield_per" in options)):
                 watch_stream(context, span)
             else:
                 context.cursor_fetch_strategy = span

@@ -33,15 +33,6 @@ calls: Final = Place("recording commits, connects and pool waits")
 PLACES: Final = (statements, fetching, calls)
 
 
-class Span(SpanRecord):
-    """A span whose key compares code by identity: comparing code objects by value is dear and mixes up files."""
-
-    __slots__ = ()
-
-    def key(self) -> tuple[object, ...]:
-        return (self.kind, self.text, self.engine, id(self.code), self.instruction, id(self.relationship))
-
-
 def cpu_start() -> int:
     """The thread's CPU clock in ns, or -1 where the current request cannot use it."""
     trace = current_trace.get()
@@ -52,7 +43,7 @@ def add_call(
     kind: str, engine: Engine, start_ns: int, duration_ns: int, cpu_ns: int, failure: type[BaseException] | None
 ) -> None:
     """Record a finished call that is no statement; its text is its kind's name."""
-    span = Span()
+    span = SpanRecord()
     span.kind = kind
     span.text = _TEXTS[kind]
     span.engine = engine

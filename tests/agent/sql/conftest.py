@@ -1,0 +1,118 @@
+"""Recording into a list, a small shop, and the databases it runs on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, ForeignKey, Integer, String, create_engine
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, declarative_base, relationship
+
+from flasktop.agent.guard import guard
+from flasktop.agent.sql import hooks, install
+from flasktop.agent.trace import AppInfo, RequestTrace, SpanRecord, current_trace, sink
+from tests.databases import database_url
+
+Base: Any = declarative_base()
+PREFIX = f"flasktop_{os.getpid()}_"
+
+
+class Order(Base):
+    __tablename__ = f"{PREFIX}orders"
+    id = Column(Integer, primary_key=True)
+    name = Column(String(50))
+    items = relationship("Item", back_populates="order", order_by="Item.id")
+
+
+class Item(Base):
+    __tablename__ = f"{PREFIX}items"
+    id = Column(Integer, primary_key=True)
+    order_id = Column(ForeignKey(f"{PREFIX}orders.id"))
+    order = relationship("Order", back_populates="items")
+
+
+class Recorder:
+    """The spans recorded since the last ``clear``, and the switch."""
+
+    def __init__(self, trace: RequestTrace) -> None:
+        self.trace = trace
+
+    @property
+    def spans(self) -> list[SpanRecord]:
+        return list(self.trace.spans or ())
+
+    def of(self, kind: str) -> list[SpanRecord]:
+        return [span for span in self.spans if span.kind == kind]
+
+    @property
+    def statements(self) -> list[SpanRecord]:
+        return self.of("statement")
+
+    @property
+    def last(self) -> SpanRecord:
+        return self.statements[-1]
+
+    def clear(self) -> None:
+        self.trace.spans = []
+
+    def run(self, work: Callable[[], Any]) -> list[SpanRecord]:
+        """The statements of ``work`` alone."""
+        self.clear()
+        work()
+        return self.statements
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Everything hooked, recording into a request that uses the CPU clock; no fault of ours is tolerated."""
+    trace = RequestTrace(AppInfo("test"), "GET", "/", "", 1)
+    trace.cpu_start_ns = 1
+    trace.spans = []
+    faults = guard.errors
+    assert install()
+    sink.active = True
+    sink.outside.clear()
+    token = current_trace.set(trace)
+    yield Recorder(trace)
+    current_trace.reset(token)
+    sink.active = False
+    sink.outside.clear()
+    hooks.uninstall()
+    assert guard.errors == faults, guard._unsaid
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return database_url(request.param, tmp_path)
+
+
+def fill(engine: Engine) -> None:
+    """Make the shop: 10 orders of 3 items."""
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([Order(name=f"order {n}", items=[Item(), Item(), Item()]) for n in range(10)])
+        session.commit()
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    """An engine of each database with the shop in it."""
+    made = create_engine(database)
+    Base.metadata.drop_all(made)
+    fill(made)
+    yield made
+    Base.metadata.drop_all(made)
+    made.dispose()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
+    """An engine of a SQLite file with the shop in it."""
+    made = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    fill(made)
+    yield made
+    made.dispose()
