@@ -24,7 +24,7 @@ class TraceEncoder:
         """The message of a finished request."""
         record.fold_rest()
         duration_us = max(record.end_ns - record.start_ns, 0) // 1000
-        spans = tuple([self._span(span, record.start_ns) for span in record.spans])
+        spans = tuple([self._span(span, record.start_ns) for span in record.spans or ()])
         folded = self._folded(record)
         execute_us, fetch_us, other_us, statements, rows = self._sums(spans, folded)
         cpu_us, sql_cpu_us = _cpu(record)
@@ -118,7 +118,7 @@ def _cpu(record: RequestTrace) -> tuple[int, int]:
     """CPU of the request and the part inside SQL, in us; both UNKNOWN where the thread's clock cannot tell."""
     if record.cpu_start_ns < 0 or record.cpu_end_ns < 0:
         return UNKNOWN, UNKNOWN
-    sql_ns = sum([span.cpu_ns for span in record.spans])
+    sql_ns = sum([span.cpu_ns for span in record.spans or ()])
     if record.folded:
         sql_ns += sum(total.cpu_ns for total in record.folded.values())
     cpu_ns = max(record.cpu_end_ns - record.cpu_start_ns, 0)

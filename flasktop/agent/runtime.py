@@ -134,6 +134,7 @@ class Agent:
         """Take a request that has ended; its slot is free again. Never raises."""
         trace.finished = True
         trace.end_ns = time.perf_counter_ns()
+        trace.headers = None  # the app's list, with a tuple a header: held until drained, it would make work for gc
         if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
             trace.cpu_end_ns = time.thread_time_ns()
         if self.pid != os.getpid():

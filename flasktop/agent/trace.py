@@ -125,6 +125,7 @@ class RequestTrace:
     inside: bool = True
     complete: bool = False
     finished: bool = False
+    spans: list[SpanRecord] | None = None
     overflow: deque[SpanRecord] | None = None
     folded: dict[tuple[object, ...], FoldedSum] | None = None
 
@@ -137,7 +138,6 @@ class RequestTrace:
         self.cpu_start_ns = -1
         self.thread = 0
         self.slot = -1
-        self.spans: list[SpanRecord] = []
 
     def fold(self, span: SpanRecord) -> None:
         """Take a span beyond the cap: keep it whole for a while, then add it to its key's sum."""
@@ -191,8 +191,10 @@ class SpanSink:
                 self.outside.append(span)
             else:
                 self.outside_dropped += 1
-        elif len(trace.spans) < self.span_cap:
-            trace.spans.append(span)
+        elif (spans := trace.spans) is None:
+            trace.spans = [span]
+        elif len(spans) < self.span_cap:
+            spans.append(span)
         else:
             trace.fold(span)
 
