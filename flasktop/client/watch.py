@@ -76,10 +76,10 @@ class Watcher:
         return group_apps(self._links.values())
 
     def dead_apps(self) -> tuple[RunningApp, ...]:
-        """The apps of which only journals of killed workers are left, oldest first."""
+        """The apps of which only journals of killed workers are left, oldest first; not those that run again."""
         running = self.apps()
         dead = group_apps(self._links.values(), alive=False)
-        return tuple(app for app in dead if not any(app.group == other.group for other in running))
+        return tuple(app for app in dead if not any(_same(app, now) or now.succeeds(app) for now in running))
 
     @property
     def chosen(self) -> RunningApp | None:

@@ -1,0 +1,101 @@
+"""A real app with the real agent in a process of its own, driven by lines on stdin.
+
+``get PATH``: one request; ``hang``: a request that never ends, in a thread; ``exit``: a clean end. Every line is
+answered by ``ok``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask, request
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Worker:
+    """The process as a test drives it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.pid = process.pid
+
+    def tell(self, line: str) -> None:
+        """Send a line and wait until it is done."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "ok\n"
+
+
+@contextmanager
+def running_worker(directory: Path, name: str = "shop") -> Iterator[Worker]:
+    """A worker of the app ``name`` that has served one request; killed at the end."""
+    environment = {**os.environ, "FLASKTOP_DIR": str(directory), "FLASKTOP_NAME": name}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.client.shop_worker"],
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    worker = Worker(process)
+    with process:
+        try:
+            worker.tell("get /items/1?token=secret")
+            yield worker
+        finally:
+            process.kill()
+
+
+def _app() -> Flask:
+    from flasktop import FlaskTop
+
+    app = Flask("shop")
+    FlaskTop(app)
+
+    @app.get("/items/<int:item>")
+    def items(item: int) -> str:
+        return str(item)
+
+    @app.get("/hang/<name>")
+    def hang(name: str) -> str:
+        started.set()
+        time.sleep(3600)
+        return name
+
+    @app.get("/fail")
+    def fail() -> str:
+        raise LookupError(request.path)
+
+    return app
+
+
+started = threading.Event()
+
+
+def _main() -> None:
+    client = _app().test_client
+    for line in sys.stdin:
+        verb, _, path = line.strip().partition(" ")
+        if verb == "get":
+            with client().get(path, buffered=True):
+                pass
+        elif verb == "hang":
+            threading.Thread(target=lambda: client().get("/hang/on"), daemon=True).start()
+            started.wait()
+        print("ok", flush=True)
+        if verb == "exit":
+            return
+
+
+if __name__ == "__main__":
+    _main()
