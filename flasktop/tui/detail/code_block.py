@@ -13,6 +13,9 @@ from flasktop.tui.draw.source import NEWER, place, read_source, source_lines
 from flasktop.tui.draw.sql import highlight, pretty
 from flasktop.tui.draw.text import cut, line, pad, safe
 
+EVERY_LINE = 100_000
+"""A height that no statement reaches."""
+
 SIDE_BY_SIDE = 130
 """Cells from which on code and statement stand beside each other."""
 
@@ -24,9 +27,12 @@ def code_lines(key: StatementKey, function: str, context: Context, width: int, h
     head = line((place(key.file, key.line, context.directory, max(20, width - 30)), palette.strong))
     if key.file and function:
         head.append(f"  in {safe(function)}", palette.dim)
-    if source.newer:
+    lines = [head] if key.file else []
+    if source.newer and head.cell_len + 2 + len(NEWER) <= width:
         head.append(f"  {NEWER}", palette.warn)
-    lines = [cut(head, width)] if key.file else []
+    elif source.newer:
+        lines.append(line((NEWER, palette.warn)))
+    lines = [cut(each, width) for each in lines]
     return (lines + source_lines(source, width, height - len(lines), palette))[: max(0, height)]
 
 
@@ -43,7 +49,7 @@ def sql_lines(key: StatementKey, context: Context, width: int, height: int, note
 
 def sql_height(key: StatementKey, context: Context, width: int) -> int:
     """How many lines the whole statement takes."""
-    return len(sql_lines(key, context, width, 100_000))
+    return len(sql_lines(key, context, width, EVERY_LINE))
 
 
 def beside(left: Sequence[Text], right: Sequence[Text], width: int, at: int) -> list[Text]:

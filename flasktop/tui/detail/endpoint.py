@@ -39,5 +39,5 @@ class EndpointScreen(DetailScreen):
     def gone_words(self) -> str:
         return f"No requests of {endpoint_name(self.key)} in this window ({self.feed.window.label})."
 
-    def copied(self) -> tuple[str, str]:
-        return "route", f"{self.key.method} {self.key.route}"
+    def copied(self) -> str:
+        return f"{self.key.method} {self.key.route}"

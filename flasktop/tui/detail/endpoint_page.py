@@ -7,9 +7,9 @@ from rich.text import Text
 from flasktop.stats.views import EndpointDetail, EndpointRow
 from flasktop.tui.detail.code_block import beside
 from flasktop.tui.detail.context import Context
-from flasktop.tui.detail.lists import plain, requests, sections, statements
+from flasktop.tui.detail.lists import ROOMY, plain, requests, sections, statements
 from flasktop.tui.detail.page import Line
-from flasktop.tui.detail.words import count_of, flowed
+from flasktop.tui.detail.words import count_of, fitted
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.spark import spark
@@ -51,36 +51,29 @@ def _head(detail: EndpointDetail, context: Context) -> tuple[list[Text], list[Te
     width, palette = context.width, context.palette
     if width >= WIDE:
         at = width * 55 // 100
-        numbers = _numbers(detail.row, at - 4, palette)
+        numbers = _numbers(detail.row, at - 4, True, palette)
         chart = _distribution(detail, width - at, max(len(numbers), min(10, context.height // 5)), palette)
         return beside(numbers, chart, width, at), []
-    numbers = _numbers(detail.row, width, palette)
+    numbers = _numbers(detail.row, width, context.height >= ROOMY, palette)
     chart = _distribution(detail, width, 6, palette)
     return ([*numbers, line(), *chart], []) if context.height >= TALL else (numbers, chart)
 
 
-def _numbers(row: EndpointRow, width: int, palette: Palette) -> list[Text]:
+def _numbers(row: EndpointRow, width: int, roomy: bool, palette: Palette) -> list[Text]:
+    trend = line(" ", spark(row.trend, min(16, len(row.trend)), palette.sql)) if width >= 90 else line()
+    failing = palette.threshold(_error_share(row), *ERRORS) if row.errors else palette.dim
     facts = [
         count_of(row.count, "request", palette),
-        line(
-            (rate(row.rate), palette.strong),
-            ("/s ", palette.dim),
-            spark(row.trend, min(16, len(row.trend)), palette.sql),
-        ),
+        line((rate(row.rate), palette.strong), ("/s", palette.dim), trend),
         _percentiles(row, palette),
-        line(
-            (
-                f"errors {count(row.errors)}",
-                palette.threshold(_error_share(row), *ERRORS) if row.errors else palette.dim,
-            ),
-            _share_of_errors(row, palette),
-        ),
+        line((f"errors {count(row.errors)}", failing), _share_of_errors(row, palette)),
         _statuses(row, palette),
     ]
-    lines = flowed(facts, width, palette)
-    lines += [line(), split_bar(row.split, width, palette)]
-    lines += flowed(legend_entries(palette, row.split), width, palette, "  ")
-    lines += flowed(_per_request(row, palette), width, palette)
+    lines = fitted(facts, width, 2, palette)
+    lines += [line()] if roomy else []
+    lines.append(split_bar(row.split, width, palette))
+    lines += fitted(legend_entries(palette, row.split, brief=not roomy), width, 1, palette, "  ")
+    lines += fitted(_per_request(row, palette), width, 1, palette)
     return lines
 
 

@@ -58,13 +58,15 @@ def grid(
 
 def _titles(placed: Sequence[Placed[R]], title: Text, width: int, palette: Palette) -> Text:
     made = cut(title, width)
+    gap = 2 if made else 0
     for each in placed:
         text = each.column.title
         at = each.x + (max(0, each.width - len(text)) if each.column.right else 0)
-        if not text or at < made.cell_len + (2 if made else 0) or at + len(text) > width:
+        if not text or at < made.cell_len + gap or at + len(text) > width:
             continue
         made.append(" " * (at - made.cell_len))
         made.append(text, palette.dim)
+        gap = 1
     return made
 
 

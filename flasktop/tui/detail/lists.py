@@ -129,7 +129,7 @@ def _request_columns(longest: float) -> list[Column[TraceView]]:
     return [
         column("time", 8, 0, lambda t, w, p: line((clock(t.at), p.text)), right=False),
         column("ms", 6, 0, lambda t, w, p: line((ms(t.duration_ms), p.threshold(t.duration_ms, *LATENCY_MS)))),
-        column("stat", 4, 0, lambda t, w, p: status_text(t, p)),
+        column("status", 6, 0, lambda t, w, p: status_text(t, p)),
         column("SQL", 5, 0, lambda t, w, p: _number(t.statements, STATEMENTS, p)),
         column("where the time went", 14, 0, bar, right=False, grow=1, widest=60),
         column("worker", 7, 4, lambda t, w, p: line((str(t.id.worker.pid), p.dim))),
@@ -160,7 +160,7 @@ def _statement_columns(context: Context) -> list[Column[StatementUse]]:
         column("rows", 5, 3, lambda u, w, p: line((count(u.rows, quiet=True), p.dim))),
         column(
             "statement",
-            26,
+            34,
             0,
             lambda u, w, p: line((one_line(u.statement.text, w).plain, p.text)),
             right=False,

@@ -15,10 +15,13 @@ from flasktop.tui.detail.lists import MORE
 from flasktop.tui.detail.page import Line, Page, margin
 from flasktop.tui.detail.routing import screen_for
 from flasktop.tui.draw.palette import Palette, palette_of
-from flasktop.tui.draw.text import joined, line, safe
+from flasktop.tui.draw.text import cut, fit, joined, line, safe
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.screens.base import ViewScreen
 from flasktop.tui.widgets.lines import Lines
+
+SHORT_NAME = 18
+"""Cells of a name on the way here, where the whole way does not fit."""
 
 
 class Crumbs(Lines):
@@ -42,15 +45,13 @@ class Crumbs(Lines):
     def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
         edge = margin(width)
         room = width - 2 * edge
-        path = list(self._path)
-        made = self._joined(path, palette)
-        while made.cell_len > room and len(path) > 2:
-            del path[1 if path[0] != "…" else 0]
-            path = ["…", *(path if path[0] != "…" else path[1:])][:]
-            made = self._joined(path, palette)
-            if path[0] == "…" and len(path) <= 2:
+        short = [*(fit(name, SHORT_NAME) for name in self._path[:-1]), *self._path[-1:]]
+        made = self._joined(self._path, palette)
+        for left_out in range(len(short)):
+            if made.cell_len <= room:
                 break
-        return [line(" " * edge, made)]
+            made = self._joined(["…", *short[left_out:]] if left_out else short, palette)
+        return [line(" " * edge, cut(made, room))]
 
     def _joined(self, path: Sequence[str], palette: Palette) -> Text:
         parts = [line((safe(name), palette.dim)) for name in path[:-1]]
@@ -98,8 +99,8 @@ class DetailScreen(ViewScreen):
         """What to say where there is no view (any more)."""
         raise NotImplementedError
 
-    def copied(self) -> tuple[str, str]:
-        """What ``y`` copies: what it is called, and its full text."""
+    def copied(self) -> str:
+        """What ``y`` copies: whole, however long; empty for nothing."""
         raise NotImplementedError
 
     def worker(self) -> WorkerId | None:
@@ -123,8 +124,18 @@ class DetailScreen(ViewScreen):
 
     def on_mount(self) -> None:
         self.page.focus()
+        if len(self.others) == 1:
+            self.others = self._list_behind()
         self.app.theme_changed_signal.subscribe(self, lambda _: self.redraw())
         self.refresh_view()
+
+    def _list_behind(self) -> tuple[Hashable, ...]:
+        """The keys of the table that this screen was opened from, in its order; this key alone where there is none."""
+        stack = self.app.screen_stack
+        behind = stack[stack.index(self) - 1] if self in stack else None
+        table = getattr(getattr(behind, "active", None), "table", None)
+        keys = tuple(key for key in getattr(table, "keys", ()) if type(key) is type(self.key))
+        return keys if self.key in keys else (self.key,)
 
     # Refresh
 
@@ -168,9 +179,9 @@ class DetailScreen(ViewScreen):
 
     def _path(self) -> list[str]:
         names = [getattr(screen, "crumb", "") for screen in self.app.screen_stack]
-        names = [name for name in names if isinstance(name, str) and name]
-        root = [] if getattr(self.app.screen_stack[0], "crumb", "") else ["Endpoints"]
-        return root + names
+        panel = getattr(self.app.screen_stack[0], "active", None)
+        root = getattr(panel, "title", "") or "Endpoints"
+        return [root, *(name for name in names if isinstance(name, str) and name)]
 
     # Events
 
@@ -233,7 +244,6 @@ class DetailScreen(ViewScreen):
         self.refresh_view()
 
     def action_copy(self) -> None:
-        what, text = self.copied()
+        text = self.copied()
         if text:
-            self.app.copy_to_clipboard(text)
-            self.app.notify(f"Copied the {what}", timeout=2, markup=False)
+            self.flasktop.copy(text)

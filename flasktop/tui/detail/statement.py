@@ -43,5 +43,5 @@ class StatementScreen(DetailScreen):
     def gone_words(self) -> str:
         return f"This statement did not run in this window ({self.feed.window.label})."
 
-    def copied(self) -> tuple[str, str]:
-        return "statement", self.key.text
+    def copied(self) -> str:
+        return self.key.text

@@ -12,7 +12,7 @@ from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.words import count_of, flowed, kind_words, lazy_cure, lazy_sentence, repeated_words
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.text import joined, line, safe
+from flasktop.tui.draw.text import line, safe
 from flasktop.tui.draw.units import count, mean_count, ms, ms_unit, percent, plural, rate
 from flasktop.tui.thresholds import ERRORS, STATEMENT_MS
 
@@ -40,10 +40,9 @@ def _why(detail: StatementDetail, context: Context) -> list[Text]:
     often = max(detail.endpoints, key=lambda use: use.per_request, default=None)
     repeated = repeated_words(often, palette) if often and often.endpoint_key else line()
     words = kind_words(key)
-    sentence = joined(
-        [lazy_sentence(key, palette), line((words, palette.text)) if words else line(), repeated], Text("  ")
-    )
-    return flowed([sentence, lazy_cure(key, palette)], context.width, palette, "  ")
+    kind = line((words, palette.text)) if words else line()
+    said = [lazy_sentence(key, palette), kind, repeated, lazy_cure(key, palette)]
+    return flowed(said, context.width, palette, "  ")
 
 
 def _facts(row: QueryRow, palette: Palette) -> list[Text]:

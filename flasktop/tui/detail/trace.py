@@ -18,13 +18,14 @@ from flasktop.tui.detail.routing import screen_for
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.detail.trace_page import trace_lines
 from flasktop.tui.detail.trace_pane import pane_lines, statement_of
+from flasktop.tui.draw.text import line
 from flasktop.tui.draw.units import clock
 from flasktop.tui.keys import Scope, bindings
 
 PANE_FROM = 14
 """Lines of the body from which on the selected row's code is shown under the waterfall."""
 
-PANE_LEAST = 8
+PANE_LEAST = 9
 
 
 class TraceScreen(DetailScreen):
@@ -77,13 +78,11 @@ class TraceScreen(DetailScreen):
     def gone_words(self) -> str:
         return "This request is no longer in the history."
 
-    def copied(self) -> tuple[str, str]:
+    def copied(self) -> str:
         statement = statement_of(self.page.selected)
         if statement is not None:
-            return "statement", statement.text
-        if self.view is None:
-            return "request", ""
-        return "request", f"{self.view.key.method} {self.view.path}"
+            return statement.text
+        return f"{self.view.key.method} {self.view.path}" if self.view else ""
 
     def redraw(self) -> None:
         super().redraw()
@@ -105,12 +104,8 @@ class TraceScreen(DetailScreen):
     def _share_height(self) -> None:
         """The waterfall gets what it needs, the pane the rest, and at least enough for a line with some around it."""
         whole = self._whole()
-        if whole < PANE_FROM:
-            wanted = whole
-        else:
-            wanted = min(
-                len(self.page.lines) + 1, max(whole - PANE_LEAST, whole * 3 // 5) if whole >= 30 else whole - PANE_LEAST
-            )
+        most = whole if whole < PANE_FROM else min(whole - PANE_LEAST, max(PANE_FROM, whole * 3 // 5))
+        wanted = min(whole if whole < PANE_FROM else len(self.page.lines), most)
         self.page.styles.height = wanted
         self.pane.styles.height = whole - wanted
 
@@ -118,8 +113,9 @@ class TraceScreen(DetailScreen):
         if self.view is None or not self.pane.size.width:
             return
         context = self.context(self.pane)
-        drawn = pane_lines(self.view, self.page.selected, context)
-        self.pane.show([Line(text) for text in drawn])
+        drawn = pane_lines(self.view, self.page.selected, replace(context, height=context.height - 1))
+        rule = line(("─" * context.width, context.palette.faint))
+        self.pane.show([Line(text) for text in (rule, *drawn)])
 
     def on_page_moved(self, event: Page.Moved) -> None:
         if event.page is self.page:
@@ -138,6 +134,10 @@ class TraceScreen(DetailScreen):
         screen = screen_for(statement, others)
         if screen is not None:
             self.app.push_screen(screen)
+
+    def action_section(self, by: int) -> None:
+        """The other half: what does not fit under the waterfall can be scrolled there."""
+        (self.page if self.active is self.pane or not self.pane.size.height else self.pane).focus()
 
     def action_sibling(self, by: int) -> None:
         self._started = False

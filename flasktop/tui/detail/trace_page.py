@@ -11,7 +11,7 @@ from rich.text import Text
 from flasktop.stats.views import SpanView, TraceView
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.folding import Group, fold, segments
-from flasktop.tui.detail.lists import plain
+from flasktop.tui.detail.lists import ROOMY, plain
 from flasktop.tui.detail.page import BLANK, Line
 from flasktop.tui.detail.words import REPEATED, endpoint_name, flowed, trace_facts
 from flasktop.tui.draw.palette import Palette
@@ -78,7 +78,7 @@ def trace_lines(trace: TraceView, context: Context) -> list[Line]:
     palette, width = context.palette, context.width
     lanes = Lanes.of(width)
     head = flowed(trace_facts(trace, palette), width, palette)
-    if trace.path:
+    if context.height >= ROOMY and trace.path:
         head.append(line((fit(safe(trace.path), width), palette.dim)))
     if context.height >= TALL:
         head += [line(), split_bar(trace.split, width, palette)]
@@ -113,7 +113,8 @@ def _rows(trace: TraceView, context: Context, lanes: Lanes) -> list[_Row]:
 
 def _request_row(trace: TraceView, palette: Palette) -> _Row:
     end = trace.duration_ms if trace.first_byte_ms is None else trace.first_byte_ms
-    label = line((endpoint_name(trace.key), palette.text))
+    name = f"{safe(trace.key.method)} {safe(trace.path)}" if trace.path else endpoint_name(trace.key)
+    label = line((name, palette.text))
     if trace.endpoint:
         label.append(f"  {safe(trace.endpoint)}()", palette.dim)
     parts = [Segment("request", 0.0, end), Segment("body", end, trace.duration_ms - end)]

@@ -7,11 +7,11 @@ from collections.abc import Hashable
 from rich.text import Text
 
 from flasktop.stats.views import StatementKey, TraceView
-from flasktop.tui.detail.code_block import SIDE_BY_SIDE, beside, code_lines, sql_lines
+from flasktop.tui.detail.code_block import EVERY_LINE, SIDE_BY_SIDE, beside, code_lines, sql_lines
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.folding import Group, fold
 from flasktop.tui.detail.trace_page import BODY, FIRST_BYTE
-from flasktop.tui.detail.words import flowed, kind_words, lazy_cure, lazy_sentence
+from flasktop.tui.detail.words import fitted, flowed, kind_words, lazy_cure, lazy_sentence
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.split import legend_entries, split_bar
 from flasktop.tui.draw.sql import one_line
@@ -20,11 +20,10 @@ from flasktop.tui.draw.units import ms_unit, percent, plural
 
 
 def pane_lines(trace: TraceView, choice: Hashable, context: Context) -> list[Text]:
-    """At most ``context.height`` lines about the row ``choice`` of a waterfall."""
+    """Lines about the row ``choice`` of a waterfall: what matters in the first ``context.height``, all of it below."""
     statement = statement_of(choice)
     group = next((group for group in fold(trace) if group.statement == statement), None)
-    lines = _about_statement(group, trace, context) if group else _about_request(trace, choice, context)
-    return lines[: context.height]
+    return _about_statement(group, trace, context) if group else _about_request(trace, choice, context)
 
 
 def statement_of(choice: Hashable) -> StatementKey | None:
@@ -38,7 +37,7 @@ def statement_of(choice: Hashable) -> StatementKey | None:
 
 def _about_statement(group: Group, trace: TraceView, context: Context) -> list[Text]:
     palette, key, width = context.palette, group.statement, context.width
-    lines = flowed(_cost(group, trace, palette), width, palette)
+    lines = fitted(_cost(group, trace, palette), width, 1, palette)
     lines += flowed([lazy_sentence(key, palette), lazy_cure(key, palette)], width, palette, "  ")
     if words := kind_words(key):
         lines.append(line((words, palette.text)))
@@ -46,10 +45,12 @@ def _about_statement(group: Group, trace: TraceView, context: Context) -> list[T
     if width >= SIDE_BY_SIDE:
         at = width // 2
         code = code_lines(key, group.function, context, at - 2, room)
-        return lines + beside(code, sql_lines(key, context, width - at, room), width, at)
-    sql = [one_line(key.text, width, palette)] if room < 14 else [line(), *sql_lines(key, context, width, room // 3)]
-    code = code_lines(key, group.function, context, width, max(0, room - len(sql)))
-    return [*lines, *code, *sql]
+        return lines + beside(code, sql_lines(key, context, width - at, EVERY_LINE), width, at)
+    sql = [line(), *sql_lines(key, context, width, EVERY_LINE)]
+    if room < 14:
+        sql = [one_line(key.text, width, palette), *sql]
+    shown = 1 if room < 14 else min(len(sql), room // 3)
+    return [*lines, *code_lines(key, group.function, context, width, max(0, room - shown)), *sql]
 
 
 def _cost(group: Group, trace: TraceView, palette: Palette) -> list[Text]:

@@ -59,10 +59,10 @@ def lazy_cure(key: StatementKey, palette: Palette) -> Text:
 
 
 def repeated_words(use: StatementUse, palette: Palette) -> Text:
-    """``100 times in each request`` where that is so often that it is worth a word."""
+    """``100× in each request`` where that is so often that it is worth a word."""
     if use.per_request < REPEATED:
         return line()
-    return line((f"{mean_count(use.per_request)} times in each request", palette.warn))
+    return line((f"{mean_count(use.per_request)}× in each request", palette.warn))
 
 
 def status_text(trace: TraceView, palette: Palette) -> Text:
@@ -108,6 +108,14 @@ def flowed(parts: Sequence[Text], width: int, palette: Palette, separator: str =
             row = []
         row.append(part)
     return [*lines, joined(row, dot)] if row else lines
+
+
+def fitted(parts: Sequence[Text], width: int, lines: int, palette: Palette, separator: str = " · ") -> list[Text]:
+    """``flowed`` in at most ``lines`` lines: what comes last is left out where it does not fit."""
+    kept = list(parts)
+    while len(made := flowed(kept, width, palette, separator)) > lines and kept:
+        kept.pop()
+    return made
 
 
 def count_of(number: float, noun: str, palette: Palette) -> Text:

@@ -101,7 +101,7 @@ def _style(column: int, low: float, high: float, width: int, palette: Palette, m
         return palette.bad
     if "p95" in marks and column > _position(marks["p95"], low, high, width):
         return palette.warn
-    return palette.sql
+    return palette.dim
 
 
 def _marks(marks: Mapping[str, float], low: float, high: float, width: int, palette: Palette) -> Text:

@@ -112,9 +112,11 @@ def palette_for(theme: Theme) -> Palette:
         return _ansi_palette()
     shades = theme.to_color_system().generate()
     own = tuple((name, theme.variables[f"flasktop-{name}"]) for name in _DARK if f"flasktop-{name}" in theme.variables)
+    own += tuple(("cursor", theme.variables[name]) for name in (_CURSOR,) if name in theme.variables)
     return _resolved(theme.dark, theme.primary, *(shades[name] for name in _THEMED), own)
 
 
+_CURSOR: Final = "block-cursor-blurred-background"
 _THEMED: Final = ("foreground", "background", "success", "warning", "error")
 
 
@@ -138,6 +140,8 @@ def _resolved(
         return _style(_readable(Color.parse(color), ground, ink))
 
     parts = {**(_DARK if dark else _LIGHT), **dict(own)}
+    cursor = parts.pop("cursor", "")
+    under = Color.parse(cursor) if cursor else Color.parse(primary).with_alpha(0.24)
     return Palette(
         color=True,
         text=_style(ink),
@@ -149,7 +153,7 @@ def _resolved(
         warn=shown(warning),
         bad=shown(error),
         marked=_style(ink) + Style(bold=True),
-        cursor=Style(bgcolor=ground.blend(Color.parse(primary), 0.24).rich_color),
+        cursor=Style(bgcolor=ground.blend(under.with_alpha(1), under.a).rich_color),
         **{name: shown(color) for name, color in parts.items()},
     )
 

@@ -80,19 +80,24 @@ def legend(palette: Palette, split: TimeSplit | None = None, *, every: bool = Fa
     return joined(legend_entries(palette, split, every=every), Text("  "))
 
 
-def legend_entries(palette: Palette, split: TimeSplit | None = None, *, every: bool = False) -> list[Text]:
+def legend_entries(
+    palette: Palette, split: TimeSplit | None = None, *, every: bool = False, brief: bool = False
+) -> list[Text]:
     """Each part's glyph and name, with the ms of ``split`` where given.
 
-    Parts that are nothing in ``split`` are left out unless ``every``.
+    Parts that are nothing in ``split`` are left out unless ``every``; ``brief`` leaves out what is less than 1 %, too.
     """
+    least = split.wall / 100 if brief and split else 0.0
     entries = []
     for part in PARTS:
         value = part.of(split) if split else 0.0
         if split is None and part.field == "unknown":
             continue
-        if split is not None and value <= 0 and not every:
+        if split is not None and (value <= 0 or value < least) and not every:
             continue
-        entry = line((part.glyph(palette) * 2, part.shown(palette)), " ", (part.label, part.shown(palette)))
+        entry = line(
+            (part.glyph(palette) * (1 if brief else 2), part.shown(palette)), " ", (part.label, part.shown(palette))
+        )
         if split is not None:
             entry.append(f" {ms_unit(value)}", palette.text)
         entries.append(entry)

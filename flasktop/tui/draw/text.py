@@ -78,7 +78,7 @@ def cut(text: Text, width: int) -> Text:
     if width <= 0:
         return Text("", no_wrap=True, end="")
     if made.cell_len > width:
-        made.truncate(width - 1)
+        made.truncate(width - 1, overflow="crop")
         made.append("…")
     return made
 

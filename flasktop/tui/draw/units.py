@@ -173,4 +173,6 @@ def _clockwork(seconds: float) -> str:
         return f"{whole // 60}m{whole % 60:02d}s"
     if whole < 86_400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole >= 100 * 86_400:
+        return f"{whole // 86_400}d"
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"

@@ -75,14 +75,14 @@ def lane(segments: Iterable[Segment], total_ms: float, width: int, palette: Pale
 
 
 def style_of(kind: Kind, palette: Palette) -> Style:
-    """The style of a kind of segment; the body is sent, which is neither SQL nor CPU."""
+    """The style of a kind of segment; the body is being sent, which is neither SQL nor CPU."""
     return {
         "execute": palette.sql,
         "fetch": palette.fetch,
         "other": palette.other,
         "cpu": palette.cpu,
         "wait": palette.wait,
-        "body": palette.good,
+        "body": palette.text,
         "request": palette.faint,
     }[kind]
 
@@ -111,8 +111,7 @@ def _longest(left: dict[Kind, float], right: dict[Kind, float], owed: dict[Kind,
 
 
 def _label(value: float) -> str:
-    text = ms(value)
-    return text.replace(".00s", "s").replace(".0s", "s").removesuffix(".0")
+    return f"{value / 1000:g}s" if 1000 <= value < 60_000 else ms(value).removesuffix(".0")
 
 
 def _step(total_ms: float, parts: int) -> float:
