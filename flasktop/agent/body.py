@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter_ns
 from typing import Any
@@ -19,38 +18,36 @@ class Body:
     ``close`` of the app's iterable is called exactly once, however often the server calls ours.
     """
 
-    __slots__ = ("_finish", "_next", "_result", "_trace")
+    __slots__ = ("_chunks", "_finish", "_result", "_trace")
 
     def __init__(self, result: Iterable[bytes], trace: RequestTrace, finish: Finish) -> None:
         self._result = result
         self._trace = trace
         self._finish = finish
-        self._next: Callable[[], bytes] | None = None
+        self._chunks: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
-        self._next = iter(self._result).__next__
-        return self
-
-    def __next__(self) -> bytes:
-        step = self._next
-        if step is None:
-            step = self._next = iter(self._result).__next__
+        # A generator: half the cost of a __next__ of our own for each chunk.
         trace = self._trace
         try:
-            chunk = step()
-        except StopIteration:
+            for chunk in self._result:
+                if chunk:
+                    if not trace.bytes_sent:
+                        trace.first_byte_ns = perf_counter_ns()
+                    trace.bytes_sent += _length(chunk)
+                yield chunk
             trace.complete = True
+        except GeneratorExit:  # the server has dropped our iterator: its business, see close()
             raise
         except BaseException as error:
             trace.raised = type(error)
             trace.flags |= RAISED
             raise
-        if chunk:
-            if not trace.bytes_sent:
-                trace.first_byte_ns = perf_counter_ns()
-            with contextlib.suppress(TypeError):
-                trace.bytes_sent += len(chunk)
-        return chunk
+
+    def __next__(self) -> bytes:
+        if self._chunks is None:
+            self._chunks = iter(self)
+        return next(self._chunks)
 
     def close(self) -> None:
         trace = self._trace
@@ -68,6 +65,11 @@ class Body:
             if not trace.complete and not trace.flags & RAISED and not _was_sent_whole(self._result, trace):
                 trace.flags |= CLOSED_EARLY
             self._finish(trace)
+
+
+def _length(chunk: object) -> int:
+    """Bytes in a chunk; 0 for what is none, which is for the server to refuse."""
+    return len(chunk) if isinstance(chunk, (bytes, bytearray, memoryview)) else 0
 
 
 class SizedBody(Body):

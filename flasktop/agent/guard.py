@@ -19,7 +19,7 @@ class Guard:
     def __init__(self) -> None:
         self.errors = 0
         self._faults: dict[str, int] = {}
-        self._unsaid: list[str] = []
+        self.unsaid: list[str] = []
 
     def report(self, place: str, error: BaseException) -> None:
         """Take note of ``error`` in ``place``; said once, switched off after ``LIMIT`` times."""
@@ -38,15 +38,11 @@ class Guard:
 
     def say(self, message: str) -> None:
         """Keep a warning to be logged by the next request's thread."""
-        self._unsaid.append(message)
-
-    @property
-    def has_news(self) -> bool:
-        return bool(self._unsaid)
+        self.unsaid.append(message)
 
     def flush_log(self) -> None:
         """Log what was kept. Called from the app's threads only."""
-        unsaid, self._unsaid = self._unsaid, []
+        unsaid, self.unsaid = self.unsaid, []
         for message in unsaid:
             logging.getLogger("flasktop").warning("%s", message)
 

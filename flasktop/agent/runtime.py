@@ -301,8 +301,9 @@ process: Final = _Process()
 
 
 def start(settings: Settings, environ: dict[str, Any]) -> Agent | None:
-    """Start this process's agent, once; None while another thread is at it."""
-    if not process.starting.acquire(False):
+    """Start this process's agent, once; other threads wait until it has started (some 5 ms)."""
+    # A greenlet must not wait for a lock that another greenlet of its thread would have to give back.
+    if not process.starting.acquire(not native.greenlets()):
         return None
     try:
         pid = os.getpid()
