@@ -7,7 +7,7 @@ kept depends only on the traces, not on the order in which they came.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from heapq import heappush, heapreplace
+from heapq import heappop, heappush, heapreplace
 from typing import Final, NamedTuple
 
 from flasktop.protocol.messages import Trace
@@ -83,6 +83,8 @@ class Slowest:
         """Keep a trace if it is slow enough."""
         entry = (kept.trace.duration_us, kept.worker, kept.number, kept)
         heap = self._heap
+        while len(heap) > size:
+            heappop(heap)
         if len(heap) < size:
             heappush(heap, entry)
         elif entry > heap[0]:
@@ -118,7 +120,7 @@ class Detail:
         if duration >= slowest.least:
             slowest.add(kept, slow)
             if duration >= self.slowest.least:
-                self.slowest.add(kept, SLOWEST)
+                self.slowest.add(kept, min(SLOWEST, recent))
 
     def slowest_since(self, since: float | None) -> list[Kept]:
         """Return kept traces that ended at ``since`` or later (None: all), slowest first."""
