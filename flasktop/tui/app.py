@@ -58,6 +58,11 @@ class FlasktopApp(App[None]):
 
     CSS = """
     Toast { background: $panel; }
+    CommandPalette > Vertical { width: 90; max-width: 100%; background: $panel; }
+    CommandPalette #--input { background: $panel; border: none; height: 3; }
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette CommandInput { padding-left: 2; }
+    CommandPalette CommandList { border: none; background: $panel; scrollbar-size-vertical: 1; padding-bottom: 1; }
     """
 
     def __init__(

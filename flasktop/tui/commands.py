@@ -25,12 +25,15 @@ class Commands(Provider):
         app = cast("FlasktopApp", self.app)
         for key in keys_of(*app.scopes_of(self.screen)):
             if key.palette:
-                yield f"{key.help}", f"key {key.shown}", partial(app.run_action, key.action, self.screen)
+                yield key.label.capitalize(), f"{key.help}  ·  key {key.shown}", partial(self._run, key.action)
         for window in Window:
             yield f"Window: {window.label}", "How much time the numbers cover", partial(app.set_window, window)
         for theme in sorted(app.available_themes):
             yield f"Theme: {theme}", "How it looks", partial(app.set_theme, theme)
         yield from app.panel_commands(self.screen)
+
+    async def _run(self, action: str) -> None:
+        await self.app.run_action(action, self.screen)
 
     async def discover(self) -> Hits:
         for name, about, do in self._commands():

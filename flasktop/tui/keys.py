@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 
 Scope = Literal[
     "everywhere",
+    "view",
     "panel",
     "endpoints",
     "queries",
@@ -23,11 +24,13 @@ Scope = Literal[
     "trace",
     "statement",
     "start",
+    "columns",
 ]
 """Where a key works. ``panel`` is all panels of the main screen, ``detail`` all drill-down screens."""
 
 SCOPE_TITLES: Final[dict[Scope, str]] = {
     "everywhere": "Everywhere",
+    "view": "Wherever numbers are shown",
     "panel": "Every list",
     "endpoints": "Endpoints",
     "queries": "Queries",
@@ -38,6 +41,7 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "trace": "One request",
     "statement": "One statement",
     "start": "Before there is an app",
+    "columns": "Choosing columns",
 }
 
 
@@ -67,16 +71,17 @@ class Key:
 
 
 KEYS: Final[tuple[Key, ...]] = (
+    # Wherever numbers are shown
+    Key("space", "space", "app.freeze", "freeze", "Hold the picture; collection goes on", "view", 6, palette=True),
+    Key("w", "w", "app.window", "window", "Next time window: 10s, 1m, 5m, all", "view", 5, palette=True),
+    Key("plus,equals_sign", "+", "app.slower", "slower", "Refresh less often", "view", palette=True),
+    Key("minus", "-", "app.faster", "faster", "Refresh more often", "view", palette=True),
+    Key("W", "W", "app.worker", "worker", "Next worker alone, then all again", "view", palette=True),
+    Key("R", "R", "app.reset", "reset", "Forget what was counted, begin anew", "view", palette=True),
     # Everywhere
-    Key("space", "space", "freeze", "freeze", "Hold the picture; collection goes on", "everywhere", 6, palette=True),
-    Key("w", "w", "window", "window", "Next time window: 10 s, 1 m, 5 m, all", "everywhere", 5, palette=True),
-    Key("plus,equals_sign", "+", "slower", "slower", "Refresh less often", "everywhere", palette=True),
-    Key("minus", "-", "faster", "faster", "Refresh more often", "everywhere", palette=True),
-    Key("W", "W", "worker", "worker", "Next worker, or all of them", "everywhere", palette=True),
     Key("T", "T", "theme", "theme", "Next theme", "everywhere", palette=True),
-    Key("R", "R", "reset", "reset", "Forget what was counted and begin anew", "everywhere", palette=True),
     Key("question_mark,f1", "?", "help", "help", "Show the keys of this screen", "everywhere", 3, palette=True),
-    Key("q", "q", "quit", "quit", "Leave flasktop; the app is not touched", "everywhere", 2, palette=True),
+    Key("q", "q", "quit", "quit", "Leave; the app is not touched", "everywhere", 2, palette=True),
     Key("ctrl+p", "^p", "command_palette", "palette", "Find a command by its name", "everywhere", 9),
     # Every list
     Key("1", "1", "panel('endpoints')", "endpoints", "Endpoints: which are slow, and why", "panel", palette=True),
@@ -84,16 +89,16 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("4", "4", "panel('processes')", "processes", "Processes: what each worker costs", "panel", palette=True),
     Key("L", "L", "panel('log')", "log", "Log of requests, newest first", "panel", palette=True),
     Key("tab", "tab", "next_panel(1)", "next", "Next panel", "panel"),
-    Key("shift+tab", "⇧tab", "next_panel(-1)", "previous", "Previous panel", "panel"),
+    Key("shift+tab", "s-tab", "next_panel(-1)", "previous", "Previous panel", "panel"),
     Key("enter", "↵", "open", "open", "Open the selected row", "panel", 1),
     Key("slash", "/", "filter", "filter", "Filter rows: text, /regex/, ! inverts", "panel", 4, palette=True),
-    Key("escape", "esc", "clear", "clear", "Clear the filter, then the worker", "panel"),
+    Key("escape", "esc", "clear", "clear", "Clear the filter, then the one worker", "panel"),
     Key("s", "s", "sort(1)", "sort", "Sort by the next column", "panel", 5),
     Key("S", "S", "sort(-1)", "sort back", "Sort by the previous column", "panel"),
     Key("r", "r", "reverse", "reverse", "Reverse the order", "panel", 8, palette=True),
     Key("c", "c", "columns", "columns", "Choose the columns", "panel", palette=True),
-    Key("H", "H", "hide", "hide", "Hide the selected row; again on nothing shows all", "panel", palette=True),
-    Key("y", "y", "copy", "copy", "Copy the selected row's full text", "panel", 7, palette=True),
+    Key("H", "H", "hide", "hide", "Hide the row; none left: show all", "panel", palette=True),
+    Key("y", "y", "copy", "copy", "Copy the row's full text", "panel", 7, palette=True),
     Key("down,j", "j ↓", "cursor(1)", "down", "Next row", "panel"),
     Key("up,k", "k ↑", "cursor(-1)", "up", "Previous row", "panel"),
     Key("home,g", "g", "cursor_to(0)", "top", "First row", "panel"),
@@ -107,13 +112,20 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("N,p", "p", "sibling(-1)", "previous", "Previous of the list that you came from", "detail", 5),
     Key("y", "y", "copy", "copy", "Copy the full statement, request line or route", "detail", 7, palette=True),
     Key("tab", "tab", "section(1)", "next list", "Next list", "detail", 8),
-    Key("shift+tab", "⇧tab", "section(-1)", "previous list", "Previous list", "detail"),
+    Key("shift+tab", "s-tab", "section(-1)", "previous list", "Previous list", "detail"),
     Key("down,j", "j ↓", "cursor(1)", "down", "Next line", "detail"),
     Key("up,k", "k ↑", "cursor(-1)", "up", "Previous line", "detail"),
     Key("home,g", "g", "cursor_to(0)", "top", "First line", "detail"),
     Key("end,G", "G", "cursor_to(-1)", "end", "Last line", "detail"),
     Key("pagedown", "pgdn", "page(1)", "page down", "One page down", "detail"),
     Key("pageup", "pgup", "page(-1)", "page up", "One page up", "detail"),
+    # Choosing columns
+    Key("space", "space", "tick", "tick", "Tick the column, or not", "columns"),
+    Key("a", "a", "every", "all", "Tick all columns", "columns"),
+    Key("enter", "↵", "accept", "accept", "Show what is ticked", "columns", priority=True),
+    Key("escape", "esc", "cancel", "cancel", "Leave it as it was", "columns"),
+    Key("down,j", "j ↓", "cursor(1)", "down", "Next column", "columns"),
+    Key("up,k", "k ↑", "cursor(-1)", "up", "Previous column", "columns"),
     # Before there is an app
     Key("enter", "↵", "choose", "watch", "Watch the selected app", "start", 1),
     Key("down,j", "j ↓", "cursor(1)", "down", "Next app", "start"),

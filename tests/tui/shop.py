@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import msgspec
 
 from flasktop.client.apps import RunningApp
 from flasktop.errors import FlasktopError
@@ -101,7 +103,9 @@ class Shop:
         """The workers answer."""
         events: list[Event] = []
         for worker in self.workers:
-            events += [worker.joined(), worker.defined(), worker.state("live")]
+            joined = worker.joined()
+            hello = msgspec.structs.replace(joined.hello, directory=self.directory, server=SERVER)
+            events += [replace(joined, hello=hello), worker.defined(), worker.state("live")]
         return events
 
     def caught_up(self) -> list[Event]:

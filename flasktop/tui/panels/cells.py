@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.style import Style
 from rich.text import Text
 
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.spark import spark
 from flasktop.tui.draw.units import QUIET, ms, percent
 from flasktop.tui.feed import Feed
 from flasktop.tui.thresholds import ERRORS, LATENCY_MS
@@ -45,14 +42,6 @@ def share(value: float, palette: Palette) -> Text:
     if text == QUIET:
         return cell(text, palette.faint)
     return cell(f"{text} %", palette.strong if value >= NOTABLE_SHARE else palette.text)
-
-
-def trend(values: Sequence[float], width: int, style: Style, *, from_zero: bool = True) -> Text:
-    """A trend; one that does not start at zero (memory) shows its own range, but no noise."""
-    if from_zero or not values:
-        return spark(values, width, style)
-    low, high = min(values), max(values)
-    return spark(values, width, style, floor=low - max(high - low, high * 0.05) * 0.25)
 
 
 def directory(feed: Feed) -> str:

@@ -8,20 +8,26 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.screen import Screen
 
+from flasktop.protocol.messages import STATEMENT
 from flasktop.stats.views import EndpointDetail, EndpointRow, StatementUse, TraceView, Window
 from flasktop.tui.columns import Column
+from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
 from flasktop.tui.draw.split import legend, split_bar
 from flasktop.tui.draw.sql import one_line, summary
 from flasktop.tui.draw.text import fit, left, line, right
-from flasktop.tui.draw.units import clock, count, mean_count, ms, ms_unit, rate
+from flasktop.tui.draw.trend import trend
+from flasktop.tui.draw.units import clock, count, mean_count, ms, ms_unit, percent, rate
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
 from flasktop.tui.panels.base import ListPanel
-from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share, trend
-from flasktop.tui.thresholds import STATEMENTS
+from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share
+from flasktop.tui.thresholds import LATENCY_MS, STATEMENTS
 from flasktop.tui.widgets.preview import Drawing, beside
+
+NOTABLE = 0.2
+"""The share of a request's time from which on one statement stands out."""
 
 
 def _route(row: EndpointRow, width: int, palette: Palette) -> Text:
@@ -86,15 +92,15 @@ COLUMNS: tuple[Column[EndpointRow], ...] = (
     ),
     Column(
         "split", "WHERE THE TIME GOES", 14, 5, lambda row, width, palette: split_bar(row.split, width, palette),
-        lambda row: row.split.wall * row.count, "SQL, fetch, commit, CPU, waiting", right=False, short="TIME GOES",
-        grow=2, widest=30, good=19,
+        lambda row: row.split.wall * row.count, "SQL, fetch, commit, CPU, waiting", right=False, short="TIME SPLIT",
+        grow=2, widest=30, good=14,
     ),
     Column(
         "share", "SHARE", 6, 1, lambda row, width, palette: share(row.share, palette),
         lambda row: row.share, "Its part of the time of all requests",
     ),
     Column(
-        "trend", "TREND", 8, 6, lambda row, width, palette: trend(row.trend, width, palette.sql),
+        "trend", "TREND", 8, 6, lambda row, width, palette: trend(row.trend, width, palette.unknown),
         lambda row: row.trend[-1] if row.trend else None, "Requests a second over the window", right=False, grow=1,
         widest=20,
     ),
@@ -142,13 +148,24 @@ class EndpointsPanel(ListPanel[EndpointRow]):
 
 
 def _draw(detail: EndpointDetail, root: str, width: int, height: int, palette: Palette) -> list[Text]:
+    """The slowest requests beside (or above) its statements and, where there is room, its latencies."""
     if width < 106:
-        slow = max(2, height - min(len(detail.statements), height // 2) - 3)
-        lines = _slowest(detail, width, slow, palette)
+        below = min(len(detail.statements), height // 2 - 1) + 1
+        lines = _slowest(detail, width, max(2, height - below - 1), palette)
         return [*lines, line(), *_used(detail.statements, root, width, height - len(lines) - 1, palette)]
-    at = min(84, width * 45 // 100)
-    used = _used(detail.statements, root, width - at - 4, height, palette)
+    at = min(92, width * 45 // 100)
+    right_width = width - at - 4
+    used = _used(detail.statements, root, right_width, height if height < 14 else height - 8, palette)
+    if height >= 14:
+        used += [line()] * (height - 7 - len(used)) + _latencies(detail, right_width, 7, palette)
     return beside(_slowest(detail, at, height, palette), used, at + 4)
+
+
+def _latencies(detail: EndpointDetail, width: int, height: int, palette: Palette) -> list[Text]:
+    row = detail.row
+    marks = {"p50": row.p50_ms, "p95": row.p95_ms, "p99": row.p99_ms}
+    head = line(("latency", palette.strong), (f"  {peak(detail.distribution)}", palette.dim))
+    return [head, *distribution(detail.distribution, min(width, 100), height - 1, palette, marks)]
 
 
 def _slowest(detail: EndpointDetail, width: int, height: int, palette: Palette) -> list[Text]:
@@ -166,12 +183,11 @@ def _slowest(detail: EndpointDetail, width: int, height: int, palette: Palette) 
 
 
 def _slow_line(trace: TraceView, scale: float, width: int, palette: Palette) -> Text:
-    bar = max(8, width - 33)
-    status = palette.bad if trace.is_error else palette.dim
+    bar = max(8, width - 34)
     return line(
         (clock(trace.at), palette.dim),
-        (right(ms_unit(trace.duration_ms), 9), palette.threshold(trace.duration_ms, 100, 500)),
-        (right(str(trace.status or "–"), 5), status),
+        (right(ms_unit(trace.duration_ms), 9), palette.threshold(trace.duration_ms, *LATENCY_MS)),
+        (right(str(trace.status or "–"), 5), palette.bad if trace.is_error else palette.dim),
         (right(mean_count(trace.statements, quiet=True), 6), palette.text),
         (" SQL  ", palette.dim),
         split_bar(trace.split, bar, palette, scale_ms=scale),
@@ -183,27 +199,47 @@ def _used(uses: Sequence[StatementUse], root: str, width: int, height: int, pale
         return []
     if not uses:
         return [line(("no SQL in this window", palette.dim))]
-    head = line(("its statements", palette.strong), ("  a request, mean, share of its time", palette.dim))
-    return [head, *(_use_line(use, root, width, palette) for use in uses[: height - 1])]
+    head = line(("its statements", palette.strong), ("  times a request, mean, share of its time", palette.dim))
+    if width >= 96:
+        where = max(len(_place(use, root, 30)) for use in uses)
+        return [head, *(_use_line(use, root, where, width, palette) for use in uses[: height - 1])]
+    pairs = [_use_pair(use, root, width, palette) for use in uses[: (height - 1) // 2]]
+    return [head, *(each for pair in pairs for each in pair)]
 
 
-def _use_line(use: StatementUse, root: str, width: int, palette: Palette) -> Text:
-    """``100.0×  4.1 ms  86 %  shop/views.py:88  SELECT …``: what is long comes last."""
-    key = use.statement
-    where = place(key.file, key.line, root, 26)
-    lazy = f"lazy {key.relationship}  " if key.relationship else ""
+def _use_line(use: StatementUse, root: str, where: int, width: int, palette: Palette) -> Text:
+    """``101×  2.0 ms  62 %  lazy Order.items  shop/views.py:88  SELECT …``: what is long comes last."""
+    made = line(_figures(use, palette), (left(_place(use, root, where), where), palette.dim), "  ", _lazy(use, palette))
+    return line(made, _short(use, width - made.cell_len, palette))
+
+
+def _use_pair(use: StatementUse, root: str, width: int, palette: Palette) -> tuple[Text, Text]:
+    """The same in two lines: figures and place, and below them the statement."""
+    first = line(_figures(use, palette), _lazy(use, palette))
+    first.append(_place(use, root, max(12, width - first.cell_len)), palette.dim)
+    return first, line(" " * 9, _short(use, width - 9, palette))
+
+
+def _figures(use: StatementUse, palette: Palette) -> Text:
     many = use.per_request >= STATEMENTS[0]
-    made = line(
+    return line(
         (right(f"{mean_count(use.per_request)}×", 7), palette.warn if many else palette.text),
-        (right(ms(use.mean_ms), 7), palette.text),
-        (right(f"{use.share * 100:.0f} %", 7), palette.strong if use.share >= 0.2 else palette.dim),
+        (right(ms_unit(use.mean_ms), 9), palette.text),
+        (right(f"{percent(use.share)} %", 8), palette.strong if use.share >= NOTABLE else palette.dim),
         "  ",
-        (left(where or "–", min(26, max(12, width // 4))), palette.dim),
-        "  ",
-        (lazy, palette.wait),
     )
-    if key.kind != "statement":
-        made.append(summary(key.text), palette.other)
-        return made
-    made.append_text(one_line(key.text, max(0, width - made.cell_len)))
-    return made
+
+
+def _place(use: StatementUse, root: str, width: int) -> str:
+    return place(use.statement.file, use.statement.line, root, width) or "–"
+
+
+def _lazy(use: StatementUse, palette: Palette) -> Text:
+    relationship = use.statement.relationship
+    return line((f"lazy {relationship}  ", palette.wait)) if relationship else line()
+
+
+def _short(use: StatementUse, width: int, palette: Palette) -> Text:
+    if use.statement.kind != STATEMENT:
+        return line((f"◆ {fit(summary(use.statement.text), width - 2)}", palette.other))
+    return one_line(use.statement.text, max(0, width))

@@ -28,10 +28,10 @@ LIMIT = 500
 
 
 def status_style(trace: TraceView, palette: Palette) -> str:
-    """The meaning of a status: an error is bad, a 4xx worth a look, a redirect quiet."""
+    """The meaning of a status: an error is bad, a 4xx worth a look, the rest quiet."""
     if trace.is_error:
         return "bad"
-    return "warn" if 400 <= trace.status < 500 else "dim" if 300 <= trace.status < 400 else "good"
+    return "warn" if 400 <= trace.status < 500 else "dim"
 
 
 def _status(row: TraceView, width: int, palette: Palette) -> Text:
@@ -58,7 +58,7 @@ COLUMNS: tuple[Column[TraceView], ...] = (
     Column(
         "time", "TIME", 8, 0,
         lambda row, width, palette: cell(clock(row.at, millis=width >= 12), palette.dim),
-        lambda row: row.at, "When it began", right=False, grow=1, widest=12,
+        lambda row: row.at, "When it began", right=False, grow=8, widest=12,
     ),
     Column(
         "method", "METHOD", 6, 0, lambda row, width, palette: cell(row.key.method, palette.dim),
@@ -97,7 +97,7 @@ COLUMNS: tuple[Column[TraceView], ...] = (
     ),
     Column(
         "split", "WHERE THE TIME GOES", 14, 6, lambda row, width, palette: split_bar(row.split, width, palette),
-        lambda row: row.split.wall, "SQL, fetch, commit, CPU, waiting", right=False, short="TIME GOES", grow=1,
+        lambda row: row.split.wall, "SQL, fetch, commit, CPU, waiting", right=False, short="TIME SPLIT", grow=1,
         widest=24,
     ),
     Column(
@@ -159,7 +159,8 @@ def _draw(row: TraceView, root: str, width: int, height: int, palette: Palette) 
         (f" {row.error}" if row.error else "", palette.bad if row.is_error else palette.dim),
         ("  " + " · ".join(facts), palette.dim),
     )
-    bar = line(split_bar(row.split, min(60, width // 2), palette), "  ", legend(palette, row.split))
+    names = legend(palette, row.split)
+    bar = line(split_bar(row.split, max(8, min(60, width - names.cell_len - 2)), palette), "  ", names)
     return [head, bar, line(), *_by_statement(row, root, width, height - 3, palette)]
 
 

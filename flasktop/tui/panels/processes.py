@@ -11,17 +11,19 @@ from textual.app import ComposeResult
 from flasktop.protocol.messages import UNKNOWN, Pool
 from flasktop.stats.views import Died, Window, WorkerRow
 from flasktop.tui.columns import Column
-from flasktop.tui.draw.area import area
+from flasktop.tui.draw.area import area, faded
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit, line
+from flasktop.tui.draw.trend import trend
 from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, plural, rate
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
 from flasktop.tui.panels.base import ListPanel
-from flasktop.tui.panels.cells import cell, number, trend
+from flasktop.tui.panels.cells import cell, number
 from flasktop.tui.thresholds import CPU_PERCENT
 from flasktop.tui.widgets.lines import Lines, margin
-from flasktop.tui.widgets.preview import Drawing, beside
+from flasktop.tui.widgets.preview import Drawing, Preview, beside
+from flasktop.tui.widgets.table import Table
 
 STATES = {
     "live": ("● live", "good"),
@@ -168,7 +170,7 @@ class DiedList(Lines):
     """Requests that died with their workers; not there while there are none."""
 
     DEFAULT_CSS = """
-    DiedList { height: auto; dock: bottom; display: none; }
+    DiedList { height: auto; display: none; }
     """
 
     _died: Sequence[Died] = ()
@@ -209,8 +211,9 @@ class ProcessesPanel(ListPanel[WorkerRow]):
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
 
     def compose(self) -> ComposeResult:
-        yield from super().compose()
+        yield Table(self.key)
         yield DiedList()
+        yield Preview()
 
     def rows(self, feed: Feed) -> Sequence[WorkerRow]:
         return feed.store.workers(feed.now(), feed.window)
@@ -238,29 +241,21 @@ class ProcessesPanel(ListPanel[WorkerRow]):
 
 def _draw(row: WorkerRow, width: int, height: int, palette: Palette) -> list[Text]:
     """CPU and RSS over the window side by side, above them what the worker is."""
-    half = (width - 4) // 2
-    rows = max(1, height - 4)
+    half = min(90, (width - 4) // 2)
+    rows = max(1, min(8, height - 4))
     low = min(row.rss_trend, default=0.0)
     high = max(row.rss_trend, default=0.0)
     floor = low - max(high - low, high * 0.05) * 0.25
-    cpu = _graph(
-        "CPU",
-        [f"{max(row.cpu_trend, default=0):.0f} %", "at most"],
-        area(row.cpu_trend, half, rows, palette.cpu),
-        palette,
-    )
-    rss = _graph(
-        "RSS",
-        [f"{bytes_(low)} to {bytes_(high)}", ""],
-        area(row.rss_trend, half, rows, palette.wait, floor=floor),
-        palette,
-    )
+    most = f"{max(row.cpu_trend, default=0):.0f} % at most" if row.cpu_trend else "not measured yet"
+    cpu_area = area(row.cpu_trend, half, rows, palette.cpu, faded(palette.cpu, palette.faint))
+    rss_area = area(row.rss_trend, half, rows, palette.wait, faded(palette.wait, palette.faint), floor=floor)
+    cpu = _graph("CPU", most, cpu_area, palette)
+    rss = _graph("RSS", f"{bytes_(low)} to {bytes_(high)}" if row.rss_trend else "not measured yet", rss_area, palette)
     return [_who(row, palette), _pool_line(row, width, palette), *beside(cpu, rss, half + 4)]
 
 
-def _graph(title: str, range_: list[str], drawn: list[Text], palette: Palette) -> list[Text]:
-    head = line((title, palette.strong), "  ", (" ".join(range_).strip(), palette.dim))
-    return [head, *drawn]
+def _graph(title: str, told: str, drawn: list[Text], palette: Palette) -> list[Text]:
+    return [line((title, palette.strong), (f"  {told}", palette.dim)), *drawn]
 
 
 def _who(row: WorkerRow, palette: Palette) -> Text:

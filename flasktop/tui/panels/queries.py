@@ -14,12 +14,13 @@ from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place, read_source, source_lines
 from flasktop.tui.draw.sql import highlight, pretty, summary
-from flasktop.tui.draw.text import fit, fit_left, line
+from flasktop.tui.draw.text import cut, fit, fit_left, line
+from flasktop.tui.draw.trend import trend
 from flasktop.tui.draw.units import count, ms, percent, plural, rate
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
 from flasktop.tui.panels.base import ListPanel
-from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share, trend
+from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share
 from flasktop.tui.thresholds import STATEMENT_MS
 from flasktop.tui.widgets.preview import Drawing, beside
 
@@ -101,7 +102,7 @@ COLUMNS: tuple[Column[QueryRow], ...] = (
         descending=False, grow=1, widest=32,
     ),
     Column(
-        "trend", "TREND", 8, 7, lambda row, width, palette: trend(row.trend, width, palette.sql),
+        "trend", "TREND", 8, 7, lambda row, width, palette: trend(row.trend, width, palette.unknown),
         lambda row: row.trend[-1] if row.trend else None, "Calls a second over the window", right=False, widest=14,
         grow=1,
     ),
@@ -160,6 +161,7 @@ def _text(row: QueryRow, width: int, height: int, palette: Palette) -> list[Text
     head = line((fit(" · ".join(facts), width), palette.dim))
     if row.key.relationship:
         head = line((f"lazy load of {row.key.relationship}  ", palette.wait), head)
+    head = cut(head, width)
     body: list[Text] = list(highlight(pretty(row.key.text, max(20, width)), palette).split("\n", allow_blank=True))
     room = height - 1
     if len(body) > room:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.events import Resize
 from textual.geometry import Size
@@ -12,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from flasktop.tui.feed import Feed
-from flasktop.tui.keys import Scope
+from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.widgets.footer import KeyFooter
 from flasktop.tui.widgets.summary import SummaryBar
 
@@ -30,10 +31,11 @@ class ViewScreen(Screen[None]):
     A subclass yields its body from ``body`` and reads anew from ``self.feed`` in ``refresh_view``, which the app
     calls at every refresh while the screen is visible and not frozen (and once when it appears). ``scopes`` names
     the scopes of the key table that the screen answers to, nearest first; its bindings are
-    ``BINDINGS = bindings(...)`` of its own scopes (those of ``everywhere`` belong to the app).
+    ``BINDINGS = bindings(...)`` of its own scopes (those of ``view`` and ``everywhere`` are there already).
     """
 
     scopes: ClassVar[tuple[Scope, ...]] = ()
+    BINDINGS: ClassVar[list[BindingType]] = bindings("view")
 
     DEFAULT_CSS = """
     ViewScreen { layout: vertical; background: $background; }
@@ -65,7 +67,7 @@ class ViewScreen(Screen[None]):
 
     def footer_scopes(self) -> tuple[Scope, ...]:
         """The scopes whose keys the footer shows now."""
-        return (*self.scopes, "everywhere")
+        return (*self.scopes, "view", "everywhere")
 
     @property
     def flasktop(self) -> FlasktopApp:

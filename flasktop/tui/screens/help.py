@@ -31,6 +31,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; background: $background 60%; }
     HelpScreen > VerticalScroll {
         width: 100%; max-width: 108; height: auto; max-height: 100%; padding: 1 3; background: $panel; border: none;
+        scrollbar-size-vertical: 1; scrollbar-background: $panel; scrollbar-color: $panel-lighten-2;
     }
     HelpScreen Static { width: 1fr; height: auto; }
     """
@@ -54,11 +55,12 @@ class HelpScreen(ModalScreen[None]):
 def help_lines(scopes: Sequence[Scope], width: int, palette: Palette) -> list[Text]:
     """The help as lines of ``width`` cells, in two columns where there is room."""
     lines = [line(("flasktop", palette.accent), ("  the keys that work here", palette.dim)), line()]
+    wide = max(len(key.shown) for key in keys_of(*scopes))
     for scope in scopes:
         keys = keys_of(scope)
         if keys:
             lines.append(line((SCOPE_TITLES[scope], palette.strong)))
-            lines += _columns([_key_line(key, palette) for key in keys], width)
+            lines += _columns([_key_line(key, wide, palette) for key in keys], width)
             lines.append(line())
     lines.append(line(("Where the time goes", palette.strong)))
     names = line()
@@ -69,8 +71,8 @@ def help_lines(scopes: Sequence[Scope], width: int, palette: Palette) -> list[Te
     return lines
 
 
-def _key_line(key: Key, palette: Palette) -> Text:
-    return line((f"{key.shown:>6}", palette.accent), "  ", (key.help, palette.text))
+def _key_line(key: Key, wide: int, palette: Palette) -> Text:
+    return line((f"{key.shown:>{wide}}", palette.accent), "  ", (key.help, palette.text))
 
 
 def _columns(lines: Sequence[Text], width: int) -> list[Text]:

@@ -37,7 +37,8 @@ class MainScreen(ViewScreen):
 
     DEFAULT_CSS = """
     MainScreen #head { height: 1; }
-    MainScreen #filter { width: 34; height: 1; display: none; border: none; padding: 0; background: $boost; }
+    MainScreen #filter { width: 60%; max-width: 70; height: 1; display: none; border: none; }
+    MainScreen #filter { padding: 0; background: $boost; }
     MainScreen #filter.open { display: block; }
     MainScreen #panels { height: 1fr; }
     MainScreen.roomy #panels { margin-top: 1; }
@@ -46,7 +47,7 @@ class MainScreen(ViewScreen):
     def body(self) -> ComposeResult:
         with Horizontal(id="head"):
             yield TabLine()
-            yield Input(id="filter", placeholder="/ text  /regex/  !not", compact=True, select_on_focus=False)
+            yield Input(id="filter", placeholder="text   /regex/   !not", compact=True, select_on_focus=False)
         with ContentSwitcher(id="panels", initial=PANELS[0].panel):
             for panel in PANELS:
                 yield panel()
@@ -62,7 +63,7 @@ class MainScreen(ViewScreen):
         self.call_after_refresh(self.refresh_view)
 
     def footer_scopes(self) -> tuple[Scope, ...]:
-        return (self.active.scope, "panel", "everywhere") if self.is_mounted else ("panel", "everywhere")
+        return (*((self.active.scope,) if self.is_mounted else ()), "panel", "view", "everywhere")
 
     # Parts
 
@@ -86,9 +87,8 @@ class MainScreen(ViewScreen):
         self._refresh_tabs()
 
     def _refresh_tabs(self) -> None:
-        self.query_one(TabLine).show(
-            [self._tab(panel) for panel in self.query(ListPanel)], self.active.panel, self._notes()
-        )
+        panels = [self.active] if self._filtering else self.query(ListPanel)
+        self.query_one(TabLine).show([self._tab(panel) for panel in panels], self.active.panel, self._notes())
 
     def _tab(self, panel: ListPanel[object]) -> Tab:
         rows = None if panel.panel == "log" else len(panel.rows(self.feed))
@@ -97,7 +97,7 @@ class MainScreen(ViewScreen):
     def _notes(self) -> list[Note]:
         worker = self.feed.worker
         notes = [] if worker is None else [Note(f"only worker {worker.pid}", "accent")]
-        return notes + ([] if self._filtering else self.active.notes())
+        return [Note("/", "accent")] if self._filtering else notes + self.active.notes()
 
     # Keys
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -13,13 +14,13 @@ from textual.screen import Screen
 from flasktop.client.apps import RunningApp
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.code import coloured
-from flasktop.tui.draw.palette import Palette
+from flasktop.tui.draw.palette import NO_COLOR_PALETTE, Palette
 from flasktop.tui.draw.text import fit, fit_left, line
-from flasktop.tui.draw.units import count, plural
+from flasktop.tui.draw.units import count
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.cells import cell, number
 from flasktop.tui.widgets.footer import KeyFooter
-from flasktop.tui.widgets.lines import Lines
+from flasktop.tui.widgets.lines import Lines, margin
 from flasktop.tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Story(Lines):
         self.target: str | None = None
         self.searched: Sequence[str] = ()
         self.problems: Sequence[tuple[str, str]] = ()
-        self.several = False
+        self.running = self.dead = 0
 
     def turn(self) -> None:
         """Show that we are alive."""
@@ -81,15 +82,13 @@ class Story(Lines):
         self.redraw()
 
     def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
-        edge = " " * max(2, (width - 96) // 2)
+        edge = " " * margin(width)
         return [line(edge, each) for each in self._lines(width - 2 * len(edge), self._turn, palette)]
 
     def _lines(self, width: int, turn: int, palette: Palette | None) -> list[Text]:
-        from flasktop.tui.draw.palette import NO_COLOR_PALETTE
-
         look = palette or NO_COLOR_PALETTE
-        if self.several:
-            return [line(("Several apps are running. ", look.strong), ("Which one?", look.text)), line()]
+        if self.running > 1:
+            return [line((f"{self.running} apps are running. ", look.strong), ("Which one?", look.text)), line()]
         who = f"an app that answers to “{self.target}”" if self.target else "a Flask app with flasktop switched on"
         lines = [
             line(
@@ -127,6 +126,8 @@ class Story(Lines):
             ),
             line("    ", (fit("Another user's: run flasktop as that user, or with sudo.", width), look.dim)),
         ]
+        if self.dead:
+            lines += [line(), line(("Killed workers left this behind:", look.strong))]
         return lines
 
 
@@ -139,14 +140,14 @@ class StartScreen(Screen[None]):
 
     DEFAULT_CSS = """
     StartScreen { background: $background; }
-    StartScreen #badge { height: 1; margin: 1 2 0 2; }
+    StartScreen #badge { height: 1; margin: 1 0 0 0; }
     """
 
     def compose(self) -> ComposeResult:
         yield Badge(id="badge")
         yield Story()
         yield Table(self._key)
-        yield KeyFooter(("start", "everywhere"))
+        yield KeyFooter(("everywhere",))
 
     def on_mount(self) -> None:
         self.refresh_view()
@@ -168,9 +169,10 @@ class StartScreen(Screen[None]):
         story.target = getattr(source, "target", None)
         story.searched = source.searched
         story.problems = [(problem.message, problem.hint) for problem in source.problems]
-        story.several = len(running) > 1
+        story.running, story.dead = len(running), len(dead)
         story.turn()
         table.display = bool(running or dead)
+        self.query_one(KeyFooter).show(("start", "everywhere") if table.display else ("everywhere",))
         table.show_columns(COLUMNS, "", False)
         table.show_rows([*running, *dead])
 
@@ -190,11 +192,10 @@ class Badge(Lines):
     """The program's name."""
 
     def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
-        from rich.style import Style
-
-        return [line((" flasktop ", palette.accent + Style(reverse=True)), ("  top for Flask", palette.dim))]
-
-
-def told(app: RunningApp) -> str:
-    """An app in one line, for messages."""
-    return f"{app.name} ({app.server}, {plural(len(app.workers), 'worker')})"
+        return [
+            line(
+                " " * margin(width),
+                (" flasktop ", palette.accent + Style(reverse=True)),
+                ("  top for Flask", palette.dim),
+            )
+        ]

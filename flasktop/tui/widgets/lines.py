@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
@@ -83,7 +85,15 @@ def strip_of(text: Text, width: int, console: Console) -> Strip:
     """``text`` as a strip of exactly ``width`` cells."""
     if text.cell_len > width:
         text = cut(text, width)
-    return Strip([segment for segment in text.render(console) if segment.text]).adjust_cell_length(width)
+    return Strip(segments_of(text, console)).adjust_cell_length(width)
+
+
+def segments_of(text: Text, console: Console) -> list[Segment]:
+    """``text`` as segments. (``Text.render`` passes over its own style where it has no spans.)"""
+    if text.spans:
+        return [segment for segment in text.render(console) if segment.text]
+    style = text.style if isinstance(text.style, Style) else console.get_style(text.style or "none")
+    return [Segment(text.plain, style)] if text.plain else []
 
 
 class Lines(Widget):

@@ -18,7 +18,7 @@ class Preview(Lines):
     """A rule, and below it what ``show`` was given, drawn only while there is room for it."""
 
     DEFAULT_CSS = """
-    Preview { height: 11; dock: bottom; }
+    Preview { height: 11; }
     """
 
     _drawing: Drawing | None = None

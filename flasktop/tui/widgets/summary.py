@@ -9,8 +9,8 @@ from rich.text import Text
 
 from flasktop.stats.views import Summary, Window
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.spark import spark
 from flasktop.tui.draw.text import line
+from flasktop.tui.draw.trend import trend
 from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, percent, plural, rate
 from flasktop.tui.state import Status
 from flasktop.tui.thresholds import ERRORS, LATENCY_MS
@@ -114,7 +114,7 @@ def vital_signs(summary: Summary, width: int, palette: Palette) -> list[Part]:
         bold = (style or palette.text) + Style(bold=True)
         full = line((f"{label} ", palette.dim), (number, bold), (f" {unit}" if unit else "", palette.dim))
         return full, line(
-            (f"{short or label} ", palette.dim), (number, bold), (" %" if unit == "%" else "", palette.dim)
+            (f"{short or label} ", palette.dim), (number, bold), ("%" if unit == "%" else "", palette.dim)
         )
 
     def time(label: str, at: float | None, rank: int) -> Part:
@@ -131,7 +131,7 @@ def vital_signs(summary: Summary, width: int, palette: Palette) -> list[Part]:
     flight, flight_short = value("in flight", count(summary.in_flight), short="flight")
     parts = [
         Part(rates, 0),
-        Part(spark(summary.rate_trend, wide, palette.sql), 6),
+        Part(trend(summary.rate_trend, wide, palette.sql), 6),
         time("p50", summary.p50_ms, 2),
         time("p95", summary.p95_ms, 1),
         time("p99", summary.p99_ms, 3),
@@ -152,9 +152,8 @@ def _memory(summary: Summary, wide: int, palette: Palette) -> list[Part]:
     slope = summary.rss_slope
     growing = slope is not None and slope > SLOPE_NOTABLE
     style = palette.wait if growing else palette.unknown
-    floor = min(summary.rss_trend, default=0.0)
     if summary.rss_trend:
-        parts.append(Part(spark(summary.rss_trend, wide, style, floor=floor - (max(summary.rss_trend) * 0.02)), 7))
+        parts.append(Part(trend(summary.rss_trend, wide, style, from_zero=False), 7))
     if slope is not None:
         sign = "+" if slope >= 0 else "−"
         parts.append(Part(line((f"{sign}{bytes_(abs(slope))}/h", palette.warn if growing else palette.dim)), 5))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -18,10 +19,16 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from flasktop.tui.columns import Column, Placed, fit
-from flasktop.tui.draw.palette import Palette, palette_of
+from flasktop.tui.columns import Column, Placed
+from flasktop.tui.columns import fit as fit_columns
+from flasktop.tui.draw.palette import palette_of
+from flasktop.tui.draw.text import fit
+from flasktop.tui.widgets.lines import margin, segments_of, strip_of
 
 R = TypeVar("R")
+
+REVERSED = Style(reverse=True)
+"""The cursor where a background colour says nothing."""
 
 WHEEL = 3
 """Rows a turn of the mouse wheel moves."""
@@ -35,20 +42,13 @@ class Table(Widget, Generic[R], can_focus=True):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--header",
-        "table--sorted",
         "table--cursor",
-        "table--empty",
         "table--bar",
     }
 
     DEFAULT_CSS = """
     Table { height: 1fr; background: transparent; }
-    Table > .table--header { color: $text-muted; }
-    Table > .table--sorted { color: $primary; text-style: bold; }
     Table > .table--cursor { background: $block-cursor-blurred-background; }
-    Table:focus > .table--cursor { background: $block-cursor-blurred-background; }
-    Table > .table--empty { color: $text-muted; }
     Table > .table--bar { color: $panel-lighten-2; }
     """
 
@@ -85,7 +85,6 @@ class Table(Widget, Generic[R], can_focus=True):
         self._following = False
         self._top = 0
         self._strips: dict[Hashable, tuple[R, Strip]] = {}
-        self._palette: Palette | None = None
         self.empty = ""
 
     # What the owner says
@@ -110,6 +109,11 @@ class Table(Widget, Generic[R], can_focus=True):
         self._bring(self._cursor if visible else None)
         kept = set(self._keys[self._top : self._top + self.page])
         self._strips = {key: strip for key, strip in self._strips.items() if key in kept}
+        self.refresh()
+
+    def redraw(self) -> None:
+        """Draw all rows anew, when what decides their look changed outside the rows."""
+        self._strips.clear()
         self.refresh()
 
     @property
@@ -175,17 +179,13 @@ class Table(Widget, Generic[R], can_focus=True):
     # Drawing
 
     def _lay_out(self) -> None:
-        self._placed = fit(self._columns, self._inner_width) if self._columns else ()
+        self._placed = fit_columns(self._columns, self._inner_width) if self._columns else ()
         self._strips.clear()
         self.refresh()
 
     @property
-    def _margin(self) -> int:
-        return 1 if self.size.width < 100 else 2
-
-    @property
     def _inner_width(self) -> int:
-        return max(1, self.size.width - 2 * self._margin)
+        return max(1, self.size.width - 2 * margin(self.size.width))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -199,18 +199,19 @@ class Table(Widget, Generic[R], can_focus=True):
         strip = self._row(index)
         if index == self._cursor:
             strip = strip.apply_style(self.get_component_rich_style("table--cursor", partial=True))
+            if self.app.no_color:
+                strip = strip.apply_style(REVERSED)
         return self._with_bar(strip.apply_style(self.rich_style), y, width)
 
     def _header(self) -> Strip:
-        header = self.get_component_rich_style("table--header", partial=True)
-        marked = self.get_component_rich_style("table--sorted", partial=True)
+        palette = palette_of(self.app)
         cells = []
         for placed in self._placed:
             column = placed.column
             if column.name == self._sorted:
-                cells.append(Text(self._marked(placed), marked))
+                cells.append(Text(self._marked(placed), palette.accent))
             else:
-                cells.append(Text(column.header(placed.width), header))
+                cells.append(Text(column.header(placed.width), palette.dim))
         return self._line(cells).apply_style(self.rich_style)
 
     def _marked(self, placed: Placed[R]) -> str:
@@ -224,14 +225,14 @@ class Table(Widget, Generic[R], can_focus=True):
         known = self._strips.get(key)
         if known is not None and known[0] is row:
             return known[1]
-        palette = self._palette or palette_of(self.app)
+        palette = palette_of(self.app)
         strip = self._line([placed.column.render(row, placed.width, palette) for placed in self._placed])
         self._strips[key] = (row, strip)
         return strip
 
     def _line(self, cells: Sequence[Text]) -> Strip:
         """The cells side by side, each exactly as wide as its place."""
-        segments: list[Segment] = [Segment(" " * self._margin)]
+        segments: list[Segment] = [Segment(" " * margin(self.size.width))]
         x = 0
         for placed, cell in zip(self._placed, cells, strict=True):
             if placed.x > x:
@@ -246,12 +247,7 @@ class Table(Widget, Generic[R], can_focus=True):
             cell = cell.copy()
             cell.truncate(placed.width, overflow="ellipsis")
             room = placed.width - cell.cell_len
-        console = self.app.console
-        if cell.spans:
-            drawn = list(cell.render(console))
-        else:
-            style = cell.style if isinstance(cell.style, Style) else console.get_style(cell.style or "none")
-            drawn = [Segment(cell.plain, style)]
+        drawn = segments_of(cell, self.app.console)
         pad = [Segment(" " * room)] if room > 0 else []
         return pad + drawn if placed.column.right else drawn + pad
 
@@ -260,11 +256,9 @@ class Table(Widget, Generic[R], can_focus=True):
         first = max(2, self.size.height // 3 - len(lines) // 2)
         if not first <= y < first + len(lines):
             return Strip.blank(width, self.rich_style)
-        style = self.get_component_rich_style("table--empty", partial=True)
-        text = Text(lines[y - first], style, justify="center", no_wrap=True)
-        text.truncate(width, overflow="ellipsis")
-        text.align("center", width)
-        return Strip(list(text.render(self.app.console))).adjust_cell_length(width).apply_style(self.rich_style)
+        said = fit(lines[y - first], width)
+        text = Text(" " * ((width - cell_len(said)) // 2) + said, palette_of(self.app).dim)
+        return strip_of(text, width, self.app.console).apply_style(self.rich_style)
 
     def _with_bar(self, strip: Strip, y: int, width: int) -> Strip:
         """A thin scroll bar in the last cell, where there is more than fits."""
@@ -304,7 +298,7 @@ class Table(Widget, Generic[R], can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         if event.y == 0:
-            self._header_clicked(event.x - self._margin)
+            self._header_clicked(event.x - margin(self.size.width))
         elif self._top + event.y - 1 < len(self._rows):
             self.move_to(self._top + event.y - 1)
             if event.chain == 2:
