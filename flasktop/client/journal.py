@@ -27,7 +27,12 @@ def read_hello(path: Path, owner: int) -> tuple[Hello, float] | None:
         hello, at = peek(_read(path, owner, HEADER_BYTES))
     except (OSError, ProtocolError):
         return None
-    return neutral_hello(hello), at
+    return neutral_hello(hello), last_seen(hello, at)
+
+
+def last_seen(hello: Hello, at: float) -> float:
+    """The last sign of life; a worker that was killed at once had left none since its Hello."""
+    return max(hello.at, at)
 
 
 def read_journal(path: Path, owner: int) -> BlackBox | None:

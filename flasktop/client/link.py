@@ -253,7 +253,7 @@ class WorkerLink:
         died = journal.victims(self._identity, box)
         # A worker that was killed by an exception in a request (a time-out under gunicorn) says goodbye and still dies.
         self.state = self._told = "gone" if goodbye and not died else "died"
-        self._hub.emit([StateChanged(self._identity, self.state, box.at, died)])
+        self._hub.emit([StateChanged(self._identity, self.state, journal.last_seen(box.hello, box.at), died)])
         self._hub.changed()
 
     def _introduce_from_journal(self) -> bool:
