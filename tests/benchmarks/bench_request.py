@@ -5,6 +5,7 @@ Two processes, bare and watched, take turns in short rounds; the figure is the m
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -43,22 +44,24 @@ for line in sys.stdin:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of rounds to take the median of")
+    rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", CHILD]
         children = [
             subprocess.Popen([*command, enabled, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for enabled in ("0", "1")
         ]
-        pairs = [[_round(child) for child in children] for _ in range(ROUNDS)]
+        pairs = [[_round(child) for child in children] for _ in range(rounds)]
         for child in children:
             assert child.stdin is not None
             child.stdin.close()
             child.wait()
     plain = statistics.median(pair[0] for pair in pairs)
     added = statistics.median(pair[1] - pair[0] for pair in pairs)
-    print(
-        f"bare request {plain:.1f} us, flasktop adds {added:.1f} us (median of {ROUNDS} pairs, Python {sys.version[:6]})"
-    )
+    print(f"bare {plain:.1f} us a request, flasktop adds {added:.1f} us")
+    print(f"median of {rounds} pairs, Python {sys.version.split()[0]}")
 
 
 def _round(child: subprocess.Popen[str]) -> float:

@@ -55,8 +55,8 @@ def scenarios() -> dict[str, Callable[[], object]]:
     return {
         "core select, fetchall": lambda: connection.execute(one).all(),
         "core text, first": lambda: connection.execute(raw).first(),
-        "core select, 10 rows, iterated": lambda: [row for row in connection.execute(ten)],
-        "core select, 100 rows, iterated": lambda: [row for row in connection.execute(hundred)],
+        "core select, 10 rows, iterated": lambda: list(connection.execute(ten)),
+        "core select, 100 rows, iterated": lambda: list(connection.execute(hundred)),
         "orm select, one entity": lambda: session.execute(select(Order).where(Order.id == 7)).scalars().all(),
         "orm lazy load, 2 entities": lazy,
         "core insert": lambda: connection.execute(insert(Item), {"order_id": 3}),
