@@ -33,7 +33,7 @@ def hold(directory: Path) -> None:
             remove(directory)
 
     def watch() -> None:
-        while _read():
+        while read():
             pass
         orphaned.set()
         os.kill(os.getpid(), signal.SIGTERM)
@@ -55,7 +55,8 @@ def remove(directory: Path) -> None:
         time.sleep(0.05)
 
 
-def _read() -> bytes:
+def read() -> bytes:
+    """Read from the lifeline; empty when it has ended."""
     try:
         return os.read(0, 1024)
     except OSError:
@@ -63,4 +64,5 @@ def _read() -> bytes:
 
 
 def _leave(_signal: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the exit handlers
     raise SystemExit(0)

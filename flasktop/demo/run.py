@@ -14,7 +14,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from flasktop.demo import lifeline
-from flasktop.demo.server import WORKERS, Shop
+from flasktop.demo.master import WORKERS
+from flasktop.demo.server import Shop
 from flasktop.demo.shop import seed
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 6.0
 """How long the demo runs where there is no terminal to show it on: about one deck of visits."""
+
+COLLECT_SECONDS = 1.0
+"""How much of that is spent on reading."""
+
+FIRST_VISITS_SECONDS = 10.0
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -100,9 +106,15 @@ async def _watch(sockets: Path, options: AttachOptions | None) -> int:
 
 
 def _report(sockets: Path, seconds: float) -> int:
-    import time
+    """Let the shop run for ``seconds`` and print what flasktop saw in them."""
+    from flasktop.commands.snapshot import snapshot
 
-    time.sleep(seconds)
+    _say(f"Watching it for {seconds:g} s …")
+    time.sleep(max(0.0, seconds - COLLECT_SECONDS))
+    deadline = time.monotonic() + FIRST_VISITS_SECONDS
+    while len(list(sockets.glob("*.sock"))) < WORKERS and time.monotonic() < deadline:
+        time.sleep(0.05)  # a worker can be watched from its first visit on
+    snapshot("shop", directory=str(sockets), seconds=COLLECT_SECONDS)
     return 0
 
 

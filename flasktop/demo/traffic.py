@@ -114,7 +114,7 @@ DECK: tuple[tuple[int, Maker], ...] = (
     (4, _thumbnail("")),
     (5, _thumbnail("/stored")),
     (3, get("/stats")),
-    (4, get("/stats/cached")),
+    (8, get("/stats/cached")),
     (6, _post("/quotes")),
     (3, _post("/quotes/bounded")),
     (3, get("/inventory")),

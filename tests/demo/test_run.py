@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flasktop.demo.server import WORKERS
+from flasktop.demo.master import WORKERS
 
 pytestmark = pytest.mark.e2e
 
@@ -53,14 +53,19 @@ class Demo:
         raise AssertionError("".join(self.narration))
 
     def opened(self) -> list[psutil.Process]:
-        """Wait until the shop is open; return its processes, workers first."""
+        """Wait until the shop is open; return its processes: the master, its workers, the traffic."""
         self.await_line("The shop is open")
-        until(lambda: len(self.children()) == WORKERS + 1)
+        until(lambda: len(self.children()) == WORKERS + 2)
         return self.children()
 
     def children(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return sorted(children, key=lambda child: runs(child, "flasktop.demo.traffic"))
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def workers(self) -> set[int]:
+        (master,) = (
+            child for child in psutil.Process(self.process.pid).children() if runs(child, "flasktop.demo.master")
+        )
+        return {worker.pid for worker in master.children() if runs(worker, "flasktop.demo.master")}
 
     def assert_gone(self, children: list[psutil.Process]) -> None:
         _, alive = psutil.wait_procs(children, timeout=PATIENCE)
@@ -134,14 +139,23 @@ def test_it_can_be_ended_while_the_shop_is_stocked(start: Callable[[float], Demo
 
 def test_a_worker_that_is_killed_is_replaced(start: Callable[[float], Demo]) -> None:
     demo = start(60.0)
-    first, second, _ = demo.opened()
-    first.kill()
+    demo.opened()
+    killed, other = demo.workers()
+    os.kill(killed, signal.SIGKILL)
 
-    def replaced() -> bool:
-        pids = {child.pid for child in demo.children() if runs(child, "flasktop.demo.worker")}
-        return len(pids) == WORKERS and first.pid not in pids and second.pid in pids
+    until(lambda: len(demo.workers() - {killed, other}) == 1)
+    assert other in demo.workers()
 
-    until(replaced)
+
+def test_nothing_stays_when_the_master_was_killed(start: Callable[[float], Demo]) -> None:
+    demo = start(60.0)
+    children = demo.opened()
+    (master,) = (child for child in psutil.Process(demo.process.pid).children() if runs(child, "flasktop.demo.master"))
+    master.kill()
+    demo.process.send_signal(signal.SIGTERM)
+
+    assert demo.process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
+    demo.assert_gone(children)
 
 
 def test_both_workers_answer(start: Callable[[float], Demo]) -> None:
