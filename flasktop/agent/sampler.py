@@ -18,7 +18,7 @@ DEAR_EVERY_S: Final = 30.0
 """USS and PSS walk the whole address space: measured this often, and ten times more rarely where that took long."""
 DEAR_LIMIT_S: Final = 0.05
 SHORTEST_S: Final = 0.1
-"""Over a shorter time the kernel's clock ticks say nothing of a percentage: it is UNKNOWN."""
+"""Over a shorter time the kernel's clock ticks say nothing of a percentage: it is None."""
 
 
 class GcClock:
@@ -70,8 +70,8 @@ class Sampler:
         """Measure the process now; percentages are since the last call."""
         now, cpu, own = time.perf_counter(), _cpu_seconds(self._process), time.thread_time()
         elapsed = max(now - self._last, 1e-6)
-        cpu_percent = max(cpu - self._last_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else float(UNKNOWN)
-        own_percent = max(own - self._last_own_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else float(UNKNOWN)
+        cpu_percent = max(cpu - self._last_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else None
+        own_percent = max(own - self._last_own_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else None
         self._last, self._last_cpu, self._last_own_cpu = now, cpu, own
         if now >= self._dear_due:
             self._measure_dear(now)

@@ -175,7 +175,7 @@ class Sample(Message, frozen=True):
     """What the process costs, about once a second.
 
     ``*_bytes`` in bytes; ``cpu_percent`` of one core since the last sample, and ``agent_cpu_percent`` the agent
-    thread's own part of it (both UNKNOWN in the first sample). ``gc_collections``, ``gc_pause_us`` and ``requests``
+    thread's own part of it (both None in the first sample). ``gc_collections``, ``gc_pause_us`` and ``requests``
     since the agent began, ``context_switches`` since the process began. ``agent_bytes``: what journal and tables
     hold. ``uss_bytes`` and ``pss_bytes`` are measured rarely (UNKNOWN until then). ``in_flight`` counts all requests
     that run, ``running`` lists the oldest of them.
@@ -184,7 +184,7 @@ class Sample(Message, frozen=True):
     rss_bytes: int
     uss_bytes: int
     pss_bytes: int
-    cpu_percent: float
+    cpu_percent: float | None
     threads: int
     open_files: int
     gc_collections: int
@@ -193,7 +193,7 @@ class Sample(Message, frozen=True):
     uptime_s: float
     requests: int
     in_flight: int
-    agent_cpu_percent: float
+    agent_cpu_percent: float | None
     agent_bytes: int
     guard_errors: int
     apps: tuple[str, ...]

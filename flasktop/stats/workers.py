@@ -109,7 +109,9 @@ class History:
         self._coarse: dict[int, tuple[float, int, float]] = {}
 
     def add(self, at: float, sample: Sample) -> None:
-        """Take a sample of the moment ``at`` (reader's clock)."""
+        """Take a sample of the moment ``at`` (reader's clock); a first one, which knows no CPU yet, is left out."""
+        if sample.cpu_percent is None:
+            return
         entry = (at, sample.rss_bytes, sample.cpu_percent)
         for samples, step, size in ((self._fine, 1, _FINE_SECONDS), (self._coarse, _COARSE_STEP, _COARSE_SECONDS)):
             slot = int(at // step)
@@ -226,7 +228,8 @@ class Worker:
         )
 
 
-def sum_of(workers: list[Worker], value: Callable[[Sample], float]) -> float | None:
-    """Return the sum of a known value over the newest samples, None where no sample came."""
-    samples = [worker.sample for worker in workers if worker.sample is not None]
-    return sum(value(sample) for sample in samples) if samples else None
+def sum_of(workers: list[Worker], value: Callable[[Sample], float | None]) -> float | None:
+    """Return the sum of what is known over the newest samples, None where nothing is."""
+    values = [value(worker.sample) for worker in workers if worker.sample is not None]
+    known = [one for one in values if one is not None]
+    return sum(known) if known else None
