@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
+from rich.cells import get_character_cell_size
 from rich.text import Text
 
 from flasktop.stats.views import StatementKey
@@ -66,20 +66,16 @@ def beside(left: Sequence[Text], right: Sequence[Text], width: int, at: int) -> 
 
 def _wrapped(lines: Iterable[Text], width: int) -> list[Text]:
     """``lines`` with those that are wider cut into pieces; a statement's end must be reachable however long it is."""
-    made: list[Text] = []
-    for each in lines:
-        while each.cell_len > width > 4:
-            at = _cells_to_characters(each.plain, width)
-            head, each = each.divide([at])
-            made.append(head)
-        made.append(each)
-    return made
+    return [piece for each in lines for piece in each.divide(_cuts(each.plain, max(4, width)))]
 
 
-def _cells_to_characters(text: str, width: int) -> int:
-    """How many characters of ``text`` fit into ``width`` cells, at least one."""
-    low, high = 1, min(len(text), width)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if cell_len(text[:middle]) <= width else (low, middle - 1)
-    return low
+def _cuts(text: str, width: int) -> list[int]:
+    """Where to cut ``text`` so that no piece is wider than ``width`` cells."""
+    cuts, used = [], 0
+    for at, letter in enumerate(text):
+        size = get_character_cell_size(letter)
+        if used + size > width:
+            cuts.append(at)
+            used = 0
+        used += size
+    return cuts

@@ -13,7 +13,7 @@ from flasktop.tui.draw.palette import Palette
 @dataclass(frozen=True, slots=True)
 class Context:
     """``width`` and ``height`` are the cells for lines; ``directory`` the app's own, for short paths; ``opened`` the
-    keys of what the person unfolded."""
+    keys of what the person unfolded; ``selected`` is the key under the cursor, which is shown wherever it is."""
 
     width: int
     height: int
@@ -21,6 +21,7 @@ class Context:
     directory: str = ""
     started_at: float | None = None
     opened: frozenset[Hashable] = field(default_factory=frozenset)
+    selected: Hashable | None = None
 
 
 def directory_of(workers: Sequence[WorkerRow], worker: WorkerId | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 from rich.text import Text
@@ -36,7 +36,7 @@ def requests(
     """A list of requests."""
     palette = context.palette
     longest = max((trace.duration_ms for trace in traces), default=0.0)
-    shown = _limited(traces, section, context, limit)
+    shown = _limited(traces, section, _trace_key, context, limit)
     lines = grid(
         shown,
         _request_columns(longest),
@@ -46,7 +46,7 @@ def requests(
         note=note,
         roomy=context.height >= ROOMY,
         section=section,
-        key=lambda trace: trace.id,
+        key=_trace_key,
     )
     return [*lines, *_rest(len(traces) - len(shown), "request", section, palette)]
 
@@ -56,7 +56,7 @@ def statements(
 ) -> list[Line]:
     """The statements of an endpoint, the dearest first."""
     palette = context.palette
-    shown = _limited(uses, section, context, limit)
+    shown = _limited(uses, section, _statement_key, context, limit)
     lines = grid(
         shown,
         _statement_columns(context),
@@ -66,7 +66,7 @@ def statements(
         note=note,
         roomy=context.height >= ROOMY,
         section=section,
-        key=lambda use: use.statement,
+        key=_statement_key,
     )
     return [*lines, *_rest(len(uses) - len(shown), "statement", section, palette)]
 
@@ -74,7 +74,7 @@ def statements(
 def endpoints(section: str, title: str, uses: Sequence[StatementUse], context: Context, limit: int) -> list[Line]:
     """The endpoints that run a statement."""
     palette = context.palette
-    shown = _limited(uses, section, context, limit)
+    shown = _limited(uses, section, _endpoint_key, context, limit)
     lines = grid(
         shown,
         _ENDPOINT_COLUMNS,
@@ -84,7 +84,7 @@ def endpoints(section: str, title: str, uses: Sequence[StatementUse], context: C
         note="",
         roomy=context.height >= ROOMY,
         section=section,
-        key=lambda use: use.endpoint_key or use.endpoint,
+        key=_endpoint_key,
     )
     return [*lines, *_rest(len(uses) - len(shown), "endpoint", section, palette)]
 
@@ -111,8 +111,27 @@ def more_key(section: str) -> Hashable:
     return (MORE, section)
 
 
-def _limited(rows: Sequence[_Row], section: str, context: Context, limit: int) -> Sequence[_Row]:
-    return rows if more_key(section) in context.opened or len(rows) <= limit + 1 else rows[:limit]
+def _trace_key(trace: TraceView) -> Hashable:
+    return trace.id
+
+
+def _statement_key(use: StatementUse) -> Hashable:
+    return use.statement
+
+
+def _endpoint_key(use: StatementUse) -> Hashable:
+    return use.endpoint_key or use.endpoint
+
+
+def _limited(
+    rows: Sequence[_Row], section: str, key: Callable[[_Row], Hashable], context: Context, limit: int
+) -> Sequence[_Row]:
+    """The first ``limit`` rows, or as many as it takes to keep the selected one; one more is no reason to fold."""
+    if more_key(section) in context.opened:
+        return rows
+    selected = next((i for i, row in enumerate(rows) if (section, key(row)) == context.selected), -1)
+    limit = max(limit, selected + 1)
+    return rows if len(rows) <= limit + 1 else rows[:limit]
 
 
 def _rest(number: int, noun: str, section: str, palette: Palette) -> list[Line]:

@@ -239,8 +239,16 @@ class Page(Widget, can_focus=True):
         blank = Strip.blank(side)
         strip = Strip.join([blank, strip, blank])
         if index == self._cursor:
-            strip = _over(strip, palette_of(self.app).cursor)
+            strip = self._pointed_at(strip)
         return self._with_bar(strip.apply_style(self.rich_style), y, width)
+
+    def _pointed_at(self, strip: Strip) -> Strip:
+        """The selected line: on a ground of its own, or where there is no such colour, underlined and pointed at."""
+        palette = palette_of(self.app)
+        strip = _over(strip, palette.cursor)
+        if palette.cursor.bgcolor is not None:
+            return strip
+        return Strip.join([Strip([Segment("❯", palette.accent)], 1), strip.crop(1)])
 
     def _with_bar(self, strip: Strip, y: int, width: int) -> Strip:
         lines, height = len(self._lines), self.size.height

@@ -168,6 +168,7 @@ class DetailScreen(ViewScreen):
             directory_of(workers, worker),
             started_of(workers, worker),
             frozenset(self.opened),
+            page.selected,
         )
 
     def _lines(self, context: Context) -> list[Line]:

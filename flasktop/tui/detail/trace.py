@@ -15,7 +15,7 @@ from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.folding import fold
 from flasktop.tui.detail.page import Line, Page
 from flasktop.tui.detail.routing import screen_for
-from flasktop.tui.detail.screen import DetailScreen
+from flasktop.tui.detail.screen import Crumbs, DetailScreen
 from flasktop.tui.detail.trace_page import trace_lines
 from flasktop.tui.detail.trace_pane import pane_lines, statement_of
 from flasktop.tui.draw.text import line
@@ -70,7 +70,7 @@ class TraceScreen(DetailScreen):
         return replace(made, height=self._whole()) if page is self.page else made
 
     def _whole(self) -> int:
-        return self.page.size.height + self.pane.size.height
+        return max(0, self.query_one("#body").size.height - self.query_one(Crumbs).size.height)
 
     def draw_lines(self, context: Context) -> list[Line]:
         return trace_lines(self.view, context) if self.view else []

@@ -57,7 +57,7 @@ class Lanes:
         return Lanes(label, max(4, width - taken), times, rows, source)
 
 
-_COUNT = 6
+_COUNT = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rich.text import Text
 from flasktop.protocol.messages import COMMIT, CONNECT, POOL_WAIT, ROLLBACK, STATEMENT
 from flasktop.stats.views import EndpointKey, StatementKey, StatementUse, TraceView
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.text import joined, line, safe
+from flasktop.tui.draw.text import cut, joined, line, safe
 from flasktop.tui.draw.units import bytes_, count, mean_count, ms_unit, plural
 
 REPEATED = 10
@@ -107,7 +107,9 @@ def flowed(parts: Sequence[Text], width: int, palette: Palette, separator: str =
             lines.append(joined(row, dot))
             row = []
         row.append(part)
-    return [*lines, joined(row, dot)] if row else lines
+    if row:
+        lines.append(joined(row, dot))
+    return [cut(each, width) for each in lines]
 
 
 def fitted(parts: Sequence[Text], width: int, lines: int, palette: Palette, separator: str = " · ") -> list[Text]:

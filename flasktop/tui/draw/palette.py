@@ -50,6 +50,10 @@ _READABLE: Final = 3.4
 """The least contrast (WCAG 2 ratio) of a colour with the background; 3 is its floor for large text and graphics."""
 
 
+_UNDERLINED: Final = Style(bold=True, underline=True)
+"""A cursor without a background: reversing would turn bars into gaps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Palette:
     """The styles of every meaning on the screen. ``color`` False: shapes must tell what colours would. ``cursor`` is
@@ -97,7 +101,7 @@ NO_COLOR_PALETTE: Final = Palette(
     wait=Style(dim=True),
     unknown=Style(dim=True),
     marked=Style(bold=True),
-    cursor=Style(reverse=True),
+    cursor=_UNDERLINED,
 )
 
 
@@ -169,7 +173,7 @@ def _ansi_palette() -> Palette:
         dim=Style(dim=True),
         faint=Style(color="bright_black"),
         marked=bold,
-        cursor=Style(reverse=True),
+        cursor=_UNDERLINED,
         accent=accent,
         **parts,
     )

@@ -35,10 +35,10 @@ class Part:
 
 
 PARTS: Final = (
-    Part("execute", "SQL", "sql", "█"),
-    Part("fetch", "fetch", "fetch", "▓"),
-    Part("other", "other SQL", "other", "▒"),
-    Part("cpu", "CPU", "cpu", "━"),
+    Part("execute", "SQL", "sql", "━"),
+    Part("fetch", "fetch", "fetch", "═"),
+    Part("other", "other SQL", "other", "╍"),
+    Part("cpu", "CPU", "cpu", "─"),
     Part("wait", "waiting", "wait", "┄"),
     Part("unknown", "not told", "unknown", "·"),
 )

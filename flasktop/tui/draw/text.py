@@ -10,6 +10,9 @@ from rich.text import Text
 
 from flasktop.protocol.text import neutral
 
+_CHARACTERS = 4
+"""Characters a cell that are looked at: what is megabytes long must not be measured to be cut. (Accents take none.)"""
+
 Part = Text | str | tuple[str, Style | str]
 """A piece of a line: plain, or with its style."""
 
@@ -22,9 +25,10 @@ def fit(text: str, width: int) -> str:
     """
     if width <= 0:
         return ""
-    if cell_len(text) <= width:
+    head = text[: width * _CHARACTERS]
+    if len(head) == len(text) and cell_len(text) <= width:
         return text
-    return set_cell_size(text, width - 1).rstrip() + "…"
+    return set_cell_size(head, width - 1).rstrip() + "…"
 
 
 def fit_left(text: str, width: int) -> str:
@@ -35,9 +39,9 @@ def fit_left(text: str, width: int) -> str:
     """
     if width <= 0:
         return ""
-    if cell_len(text) <= width:
+    tail = text[-width * _CHARACTERS :]
+    if len(tail) == len(text) and cell_len(text) <= width:
         return text
-    tail = text
     while tail and cell_len(tail) > width - 1:
         tail = tail[1:]
     return "…" + tail

@@ -16,13 +16,13 @@ from flasktop.tui.draw.units import ms
 Kind = Literal["execute", "fetch", "other", "cpu", "wait", "body", "request"]
 
 _GLYPHS: Final[dict[Kind, str]] = {
-    "execute": "█",
-    "fetch": "▓",
-    "other": "▒",
-    "cpu": "━",
+    "execute": "━",
+    "fetch": "═",
+    "other": "╍",
+    "cpu": "─",
     "wait": "┄",
-    "body": "═",
-    "request": "─",
+    "body": "›",
+    "request": "·",
 }
 """What the parts look like without colour; the same as in a time split."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,8 @@ class Shop:
     def summary(self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None) -> Summary:
         return Summary(
             "shop", ("shop",), 3, 0, "gunicorn gthread", 7980.0, 24_720, 412.0, 8.1, 61.0, 1240.0, 0.004, 17, 131.0,
-            612_000_000, 38_000_000.0, tuple(380 + i % 7 * 8.0 for i in range(40)), tuple(5e8 + i * 1e6 for i in range(40)),
-            0, AT - 600, 0.6, 9_000_000,
+            612_000_000, 38_000_000.0, tuple(380 + i % 7 * 8.0 for i in range(40)),
+            tuple(5e8 + i * 1e6 for i in range(40)), 0, AT - 600, 0.6, 9_000_000,
         )  # fmt: skip
 
     def endpoints(self, *_: Any, **__: Any) -> tuple[EndpointRow, ...]:
@@ -186,8 +187,9 @@ def orders_trace(
     rest = max(0.0, duration_ms - execute - fetch - 0.2)
     return TraceView(
         TraceId(WORKERS[number % 3], number), ORDERS, "orders", AT - number * 7.3, "/orders?page=•&sort=•", 200,
-        duration_ms, duration_ms - 12.0, rest * 0.9, rest * 0.2, execute + fetch + 0.2, 1 + items + beyond, 100 + items + beyond,
-        18_432, "", False, False, False, TimeSplit(execute, fetch, 0.2, rest * 0.8, rest * 0.2, 0.0), tuple(spans),
+        duration_ms, duration_ms - 12.0, rest * 0.9, rest * 0.2, execute + fetch + 0.2, 1 + items + beyond,
+        100 + items + beyond, 18_432, "", False, False, False,
+        TimeSplit(execute, fetch, 0.2, rest * 0.8, rest * 0.2, 0.0), tuple(spans),
         folded if beyond else (),
     )  # fmt: skip
 
@@ -247,8 +249,8 @@ def bars(number: int, median: float) -> tuple[Bar, ...]:
     rng = random.Random(7)
     values = [rng.lognormvariate(0, 0.5) * median * (5 if rng.random() < 0.04 else 1) for _ in range(min(number, 2000))]
     edges = [0.1 * 1.18**i for i in range(90)]
-    counts = [sum(1 for value in values if low <= value < high) for low, high in zip(edges, edges[1:], strict=False)]
-    return tuple(Bar(low, high, n) for low, high, n in zip(edges, edges[1:], counts, strict=False))
+    counts = [sum(1 for value in values if low <= value < high) for low, high in pairwise(edges)]
+    return tuple(Bar(low, high, n) for (low, high), n in zip(pairwise(edges), counts, strict=True))
 
 
 def _endpoint_row(key: EndpointKey, count: int, rate: float, split: TimeSplit) -> EndpointRow:
@@ -261,8 +263,8 @@ def _endpoint_row(key: EndpointKey, count: int, rate: float, split: TimeSplit) -
 
 def _query_row(key: StatementKey, count: int, mean: float) -> QueryRow:
     return QueryRow(
-        key, "sqlite", "orders" if key.file else "", count, 0, count / 60, count, mean, mean * 1.6, mean * 4, count * mean,
-        mean * 0.08, 0.08, 0.8, ("GET /orders",), (1.0, 2.0),
+        key, "sqlite", "orders" if key.file else "", count, 0, count / 60, count, mean, mean * 1.6, mean * 4,
+        count * mean, mean * 0.08, 0.08, 0.8, ("GET /orders",), (1.0, 2.0),
     )  # fmt: skip
 
 
@@ -285,8 +287,9 @@ def _worker(worker: WorkerId, directory: str) -> WorkerRow:
         (),
     )
     return WorkerRow(
-        worker, "live", hello, AT, AT + 1e9, 7980.0, 200_000_000, None, None, 44.0, 5, 20, 6, 9000, 130.0, 12, 3.0, 900, 0.2, 3_000_000, (),
-        0, (), (),
+        worker, "live", hello, AT, AT + 1e9, 7980.0, 200_000_000, None, None, 44.0, 5, 20, 6, 9000,
+        130.0, 12, 3.0, 900, 0.2, 3_000_000,
+        (), 0, (), (),
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def test_a_lane_is_exactly_as_wide_as_asked_and_shows_what_there_is(segments, to
 
 def test_a_short_span_at_the_very_end_is_seen() -> None:
     """A COMMIT of a microsecond takes a cell."""
-    assert lane([Segment("other", 1999.9, 0.001)], 2000, 40, NO_COLOR_PALETTE).plain == " " * 39 + "▒"
+    assert lane([Segment("other", 1999.9, 0.001)], 2000, 40, NO_COLOR_PALETTE).plain == " " * 39 + "╍"
 
 
 def test_many_short_spans_have_their_colours_in_proportion() -> None:
@@ -87,7 +87,7 @@ def test_many_short_spans_have_their_colours_in_proportion() -> None:
     ]
     drawn = Counter(lane(spans, 1000, 50, NO_COLOR_PALETTE).plain)
 
-    assert drawn == {"█": 45, "▓": 5}
+    assert drawn == {"━": 45, "═": 5}
 
 
 @given(st.floats(0, 1e8), st.integers(0, 200))

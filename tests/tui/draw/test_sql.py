@@ -23,10 +23,7 @@ STATEMENTS = (
     "",
 )
 
-PIECES = ["SELECT", "FROM", "(", ")", "'", '"', "`", "--", "/*", "*/", ",", "AND", "BETWEEN", "a.b", "?", "日本"] + [
-    " ",
-    "\n",
-]
+PIECES = ["SELECT", "FROM", "(", ")", "'", '"', "`", "--", "/*", "*/", ",", "AND", "BETWEEN", "a.b", "?", "日本", "\n"]
 sql_like = st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join)
 
 

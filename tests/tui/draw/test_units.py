@@ -37,7 +37,7 @@ def test_sizes_take_at_most_seven_cells(value: float) -> None:
     assert len(units.bytes_(value)) <= 7
 
 
-@given(st.floats(0.1, 1e6), st.floats(1.2, 100))
+@given(st.floats(0.1, 1e5), st.floats(1.2, 100))
 def test_a_longer_time_never_reads_shorter(value: float, factor: float) -> None:
     """Going from ms to s to minutes keeps the order."""
     assert _ms_back(units.ms(value)) <= _ms_back(units.ms(value * factor))
