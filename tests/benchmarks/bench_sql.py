@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from time import thread_time_ns
+from typing import Any
 
 STATEMENTS = 400
 
@@ -34,7 +35,7 @@ def scenarios() -> dict[str, Callable[[], object]]:
     class Item(base):  # type: ignore[misc, valid-type]
         __tablename__ = "items"
         id = Column(Integer, primary_key=True)
-        order_id = Column(ForeignKey("orders.id"))
+        order_id = Column(ForeignKey("orders.id"))  # type: ignore[var-annotated]
 
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
     base.metadata.create_all(engine)
@@ -42,9 +43,9 @@ def scenarios() -> dict[str, Callable[[], object]]:
     session.add_all([Order(name=str(n), items=[Item(), Item()]) for n in range(100)])
     session.commit()
     connection = session.connection()
-    one = select(Order.id, Order.name).where(Order.id == 7)
-    ten = select(Order.id, Order.name).limit(10)
-    hundred = select(Order.id, Order.name)
+    one: Any = select(Order.id, Order.name).where(Order.id == 7)
+    ten: Any = select(Order.id, Order.name).limit(10)
+    hundred: Any = select(Order.id, Order.name)
     raw = text("select id, name from orders where id = 7")
     orders = session.execute(select(Order)).scalars().all()
 
