@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -44,7 +45,7 @@ def flask_run(*options: str) -> Callable[[int], list[str]]:
 def gunicorn(*options: str, app: str = "tests.e2e.plain:app", workers: int = 3) -> Callable[[int], list[str]]:
     return lambda port: [
         sys.executable, "-m", "gunicorn", "-w", str(workers), "-b", f"127.0.0.1:{port}",
-        "--graceful-timeout", "5", *options, app,
+        "--graceful-timeout", "5", *NO_CONTROL, *options, app,
     ]  # fmt: skip
 
 
@@ -61,6 +62,9 @@ def uwsgi(port: int) -> list[str]:
         "--virtualenv", sys.prefix, "--module", "tests.e2e.plain:app", "--need-app", "--die-on-term",
     ]  # fmt: skip
 
+
+NO_CONTROL = ("--no-control-socket",) if find_spec("gunicorn") and find_spec("gunicorn.ctl") else ()
+"""gunicorn's own control thread in the master would hide one of ours."""
 
 FACTORY = "tests.e2e.app:create_app"
 CALLED = f"{FACTORY}()"

@@ -58,7 +58,7 @@ def cut_off(port: int, call: Call) -> None:
 
 
 def test_recycled_workers_leak_nothing_and_fail_no_request(serve: Serve, directory: Path) -> None:
-    recycling = Kind("gunicorn recycling", gunicorn("-k", "sync", "--max-requests", "20"), 3)
+    recycling = Kind("gunicorn recycling", gunicorn("-k", "sync", "--preload", "--max-requests", "20"), 3)
     server = serve(recycling)
     run(server.port, [SIMPLE] * 60, at_once=3)
     master = psutil.Process(server.process.pid)
