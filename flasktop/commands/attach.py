@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,11 @@ from flasktop.commands.output import USAGE
 
 DEFAULT_PANEL = "endpoints"
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 if TYPE_CHECKING:
+    from textual.app import App
+
     from flasktop.tui.options import AttachOptions
 
 
@@ -37,9 +42,22 @@ def attach(target: str | None, *, directory: str | None, options: AttachOptions)
     from flasktop.client.watch import Watcher
     from flasktop.tui.app import FlasktopApp
 
-    app = FlasktopApp(Watcher(target, directory=directory), options)
-    app.run()
-    return app.return_code or 0
+    return asyncio.run(_show(FlasktopApp(Watcher(target, directory=directory), options)))
+
+
+async def _show(app: App[None]) -> int:
+    """Run the screen; a signal leaves it in order, so that the terminal gets its old state back."""
+    signals: list[int] = []
+
+    def leave(number: int) -> None:
+        signals.append(number)
+        app.exit()
+
+    loop = asyncio.get_running_loop()
+    for number in ENDING:
+        loop.add_signal_handler(number, leave, number)
+    await app.run_async()
+    return 128 + signals[0] if signals else app.return_code or 0
 
 
 def has_terminal() -> bool:
