@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.style import Style
 from rich.text import Text
 
 from flasktop.stats.views import EndpointDetail, EndpointRow
@@ -79,13 +80,12 @@ def _numbers(row: EndpointRow, width: int, roomy: bool, palette: Palette) -> lis
 
 def _percentiles(row: EndpointRow, palette: Palette) -> Text:
     known = (("p50", row.p50_ms), ("p95", row.p95_ms), ("p99", row.p99_ms), ("max", row.max_ms))
-    parts = [
-        line(
-            (f"{name} ", palette.dim), (ms(value), palette.threshold(value, *LATENCY_MS) + palette.strong.without_color)
-        )
-        for name, value in known
-    ]
-    return line(joined(parts, Text("  ")), (" ms", palette.dim))
+    parts = []
+    for name, value in known:
+        number, _, unit = (ms_unit if name == "max" else ms)(value).partition(" ")
+        style = palette.threshold(value, *LATENCY_MS) + Style(bold=True)
+        parts.append(line((f"{name} ", palette.dim), (number, style), (f" {unit}" if unit else "", palette.dim)))
+    return joined(parts, Text("  "))
 
 
 def _error_share(row: EndpointRow) -> float:
@@ -117,8 +117,8 @@ def _per_request(row: EndpointRow, palette: Palette) -> list[Text]:
         if row.mean_ms is not None:
             body = max(0.0, row.mean_ms - row.first_byte_ms)
             facts.append(line(("body ", palette.dim), (ms_unit(body), palette.text)))
-    facts.append(line((mean_count(row.sql_per_request), palette.text), (" queries", palette.dim)))
-    facts.append(line((mean_count(row.rows_per_request), palette.text), (" rows", palette.dim)))
+    for number, one, many in ((row.sql_per_request, " query", " queries"), (row.rows_per_request, " row", " rows")):
+        facts.append(line((mean_count(number), palette.text), (one if number == 1 else many, palette.dim)))
     facts.append(line((bytes_(row.bytes_per_request), palette.text)))
     facts.append(line((f"{percent(row.share)} %", palette.text), (" of all time", palette.dim)))
     return facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from flasktop.protocol.messages import STATEMENT
 from flasktop.stats.views import QueryRow, StatementDetail
 from flasktop.tui.detail.code_block import SIDE_BY_SIDE, beside, code_lines, sql_height, sql_lines
 from flasktop.tui.detail.context import Context
@@ -13,7 +14,7 @@ from flasktop.tui.detail.words import count_of, flowed, kind_words, lazy_cure, l
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line, safe
-from flasktop.tui.draw.units import count, mean_count, ms, ms_unit, percent, plural, rate
+from flasktop.tui.draw.units import count, mean_count, ms_unit, percent, plural, rate
 from flasktop.tui.thresholds import ERRORS, STATEMENT_MS
 
 SQL = "sql"
@@ -47,24 +48,29 @@ def _why(detail: StatementDetail, context: Context) -> list[Text]:
 
 def _facts(row: QueryRow, palette: Palette) -> list[Text]:
     share = row.errors / row.count if row.count else 0.0
-    rows = row.rows / row.count if row.count else None
     facts = [
         count_of(row.count, "call", palette),
         line((rate(row.rate), palette.strong), ("/s", palette.dim)),
-        line(("mean ", palette.dim), (ms(row.mean_ms), palette.threshold(row.mean_ms, *STATEMENT_MS))),
-        line(("p95 ", palette.dim), (ms(row.p95_ms), palette.threshold(row.p95_ms, *STATEMENT_MS))),
-        line(
-            ("max ", palette.dim), (ms(row.max_ms), palette.threshold(row.max_ms, *STATEMENT_MS)), (" ms", palette.dim)
+        *(
+            line((f"{name} ", palette.dim), (ms_unit(value), palette.threshold(value, *STATEMENT_MS)))
+            for name, value in (("mean", row.mean_ms), ("p95", row.p95_ms), ("max", row.max_ms))
         ),
         line(("total ", palette.dim), (ms_unit(row.total_ms), palette.text)),
-        line((mean_count(rows), palette.text), (" row a call" if rows == 1 else " rows a call", palette.dim)),
-        line(("fetch ", palette.dim), (f"{percent(row.fetch_share)} %", palette.fetch)),
+        *(_fetched(row, palette) if row.key.kind == STATEMENT else ()),
         line((f"errors {count(row.errors)}", palette.threshold(share, *ERRORS) if row.errors else palette.dim)),
         line((safe(row.key.engine or row.dialect), palette.dim)),
     ]
     if row.dialect and not row.key.engine.startswith(row.dialect):
         facts.append(line((safe(row.dialect), palette.dim)))
     return facts
+
+
+def _fetched(row: QueryRow, palette: Palette) -> list[Text]:
+    rows = row.rows / row.count if row.count else None
+    return [
+        line((mean_count(rows), palette.text), (" row a call" if rows == 1 else " rows a call", palette.dim)),
+        line(("fetch ", palette.dim), (f"{percent(row.fetch_share)} %", palette.fetch)),
+    ]
 
 
 def _code_and_statement(detail: StatementDetail, context: Context, room: int) -> list[Line]:

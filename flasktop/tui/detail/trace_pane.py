@@ -19,11 +19,14 @@ from flasktop.tui.draw.text import line, safe
 from flasktop.tui.draw.units import ms_unit, percent, plural
 
 
-def pane_lines(trace: TraceView, choice: Hashable, context: Context) -> list[Text]:
-    """Lines about the row ``choice`` of a waterfall: what matters in the first ``context.height``, all of it below."""
+def pane_lines(trace: TraceView, choice: Hashable, context: Context, *, split: bool = True) -> list[Text]:
+    """Lines about the row ``choice`` of a waterfall: what matters in the first ``context.height``, all of it below.
+
+    ``split`` False: where the time went stands above already.
+    """
     statement = statement_of(choice)
     group = next((group for group in fold(trace) if group.statement == statement), None)
-    return _about_statement(group, trace, context) if group else _about_request(trace, choice, context)
+    return _about_statement(group, trace, context) if group else _about_request(trace, choice, context, split)
 
 
 def statement_of(choice: Hashable) -> StatementKey | None:
@@ -78,23 +81,29 @@ def _cost(group: Group, trace: TraceView, palette: Palette) -> list[Text]:
     return parts
 
 
-def _about_request(trace: TraceView, choice: Hashable, context: Context) -> list[Text]:
+def _about_request(trace: TraceView, choice: Hashable, context: Context, split: bool) -> list[Text]:
     palette, width = context.palette, context.width
     if choice == BODY:
-        sentence = "From the first byte to the end of the body: what a streamed response spends while it is sent."
-        if trace.offloaded:
-            sentence = (
-                "The body was given to the server as a file; when it was sent could not be seen from inside the app."
-            )
-        if trace.closed_early:
-            sentence = "The body was closed before its end: the client went away, or the server stopped."
-    elif choice == FIRST_BYTE:
-        sentence = "When the app handed its first bytes to the server."
-    else:
-        sentence = "Where the time of this request went:"
-        return [
-            line((sentence, palette.text)),
-            split_bar(trace.split, width, palette),
-            *flowed(legend_entries(palette, trace.split), width, palette, "  "),
-        ]
-    return [line((sentence, palette.text))]
+        return [line((_body_words(trace), palette.text))]
+    if choice == FIRST_BYTE:
+        return [line(("When the app handed its first bytes to the server.", palette.text))]
+    lines = [line((_request_words(trace), palette.text))]
+    if split:
+        lines.append(split_bar(trace.split, width, palette))
+        lines += flowed(legend_entries(palette, trace.split), width, palette, "  ")
+    return lines
+
+
+def _body_words(trace: TraceView) -> str:
+    if trace.offloaded:
+        return "The body was given to the server as a file: when it was sent cannot be seen from inside the app."
+    if trace.closed_early:
+        return "The body was closed before its end: the client went away, or the server stopped."
+    return "From the first byte to the end of the body: what a streamed response spends while it is sent."
+
+
+def _request_words(trace: TraceView) -> str:
+    if not trace.spans and not trace.folded:
+        return "No statement ran in this request: its time is CPU and waiting in the app's own code."
+    share = f"{ms_unit(trace.sql_ms)} of {ms_unit(trace.duration_ms)}"
+    return f"{share} in SQL; select a row to see the line of code behind it."

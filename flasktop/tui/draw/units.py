@@ -90,13 +90,15 @@ def rate(value: float | None, *, quiet: bool = False) -> str:
 def mean_count(value: float | None, *, quiet: bool = False) -> str:
     """A mean of counts (statements a request): no decimal where it says nothing.
 
-    >>> [mean_count(v) for v in (None, 1, 1.04, 2.5, 101.0, 0.25)]
-    ['–', '1', '1.0', '2.5', '101', '0.2']
+    >>> [mean_count(v) for v in (None, 1, 1.04, 2.5, 101.0, 0.25, 0.04, 0.001)]
+    ['–', '1', '1.0', '2.5', '101', '0.2', '0.04', '<0.01']
     """
     if value is None:
         return UNKNOWN
     if quiet and value == 0:
         return QUIET
+    if 0 < value < 0.095:
+        return f"{value:.2f}" if value >= 0.005 else "<0.01"
     return count(value) if value == int(value) or value >= 99.95 else f"{value:.1f}"
 
 
