@@ -438,3 +438,21 @@ async def test_a_fault_of_the_consumer_is_not_hidden(directory: Path) -> None:
     async with FakeWorker(directory):
         with pytest.raises(ZeroDivisionError):
             await Watcher(None, directory=str(directory)).run(faulty)
+
+
+@needs_root
+@asynchronous
+async def test_root_reads_the_app_of_another_user(directory: Path) -> None:
+    """A service runs as its own user: root follows it, and expects that user at the other end."""
+    os.chown(directory, NOBODY, -1)
+    worker = FakeWorker(directory)
+    os.seteuid(NOBODY)
+    try:
+        await worker.__aenter__()
+    finally:
+        os.seteuid(0)
+    async with watching(None, directory) as seen:
+        await seen.until(lambda: seen.of(Framed))
+
+        assert seen.watcher.problems == ()
+    await worker.__aexit__()
