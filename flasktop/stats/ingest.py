@@ -6,26 +6,27 @@ from operator import add
 from typing import Final
 
 from flasktop.protocol.messages import Frame, OutsideSpan, Trace
-from flasktop.stats.chunks import Delta
+from flasktop.stats.chunks import Delta, combine
 from flasktop.stats.columns import ROW_BITS, STATUS_BITS, STATUS_MASK
 from flasktop.stats.histogram import KEY_BITS, SMALL, bucket
 from flasktop.stats.rings import LOG, Kept, Rings
 from flasktop.stats.rows import OUTSIDE, Rows
-from flasktop.stats.sums import is_error, trace_columns
+from flasktop.stats.sums import is_error, span_columns, trace_columns
 from flasktop.stats.workers import Worker
 
 _SMALL: Final = len(SMALL)
 
 
 class Ingest:
-    """Takes frames in. ``open`` is the timeline's mapping of seconds to open cells."""
+    """Takes frames in."""
 
     def __init__(self, rows: Rows, rings: Rings) -> None:
         self._rows = rows
         self._rings = rings
 
     def frame(self, worker: Worker, frame: Frame, open_seconds: dict[int, Delta], not_before: float) -> None:
-        """Take the traces and outside spans of a frame; those that ended before ``not_before`` count in no window."""
+        """Take the traces and outside spans of a frame; those that ended before ``not_before`` count in no window.
+        ``open_seconds`` are the timeline's open cells."""
         frame_end = frame.mono + worker.offset
         base = worker.number << ROW_BITS
         rings = self._rings
@@ -44,7 +45,7 @@ class Ingest:
                 delta = open_seconds[second] = Delta()
             self._count(delta, base + row, row, trace)
             if trace.spans or trace.folded:
-                self._count_spans(delta, worker, row, trace)
+                self._count_spans(delta, worker, base, row, trace)
             kept = Kept(ended, worker.number, trace.number, frame.at - (frame_end - ended), row, trace)
             log.add(kept, LOG)
             rings.detail(row).add(kept, is_error(trace), rings.recent, rings.slow)
@@ -65,7 +66,7 @@ class Ingest:
         hist_key = (row << KEY_BITS) + (SMALL[us] if 0 <= us < _SMALL else bucket(us))
         delta.hist[hist_key] = delta.hist.get(hist_key, 0) + 1
 
-    def _count_spans(self, delta: Delta, worker: Worker, row: int, trace: Trace) -> None:
+    def _count_spans(self, delta: Delta, worker: Worker, base: int, row: int, trace: Trace) -> None:
         known = worker.uses.get(row)
         if known is None:
             known = worker.uses[row] = {}
@@ -75,7 +76,8 @@ class Ingest:
             use = known.get(statement)
             if use is None:
                 use = self._new_use(worker, row, statement)
-            key, hist_base = use
+            pair, hist_key = use
+            key = base + pair
             execute, fetch, rows = span.execute_us, span.fetch_us, span.rows
             cell = uses.get(key)
             if cell is None:
@@ -89,13 +91,12 @@ class Ingest:
                 if span.error:
                     cell[1] += 1
             us = execute + fetch
-            hist_base += small[us] if 0 <= us < size else bucket(us)
-            hist[hist_base] = hist.get(hist_base, 0) + 1
+            hist_key += small[us] if 0 <= us < size else bucket(us)
+            hist[hist_key] = hist.get(hist_key, 0) + 1
         for folded in trace.folded:
             use = known.get(folded.statement) or self._new_use(worker, row, folded.statement)
-            sums = (folded.count, folded.errors, folded.execute_us, folded.fetch_us, max(folded.rows, 0))
-            cell = uses.get(use[0])
-            uses[use[0]] = list(sums) if cell is None else [a + b for a, b in zip(cell, sums, strict=True)]
+            sums = [folded.count, folded.errors, folded.execute_us, folded.fetch_us, max(folded.rows, 0)]
+            combine(uses, base + use[0], sums, add)
 
     def _outside(self, worker: Worker, frame: Frame, open_seconds: dict[int, Delta], not_before: float) -> None:
         frame_end = frame.mono + worker.offset
@@ -107,25 +108,15 @@ class Ingest:
             delta = open_seconds.setdefault(int(ended), Delta())
             span = outside.span
             known = worker.uses.setdefault(OUTSIDE, {})
-            key, hist_base = known.get(span.statement) or self._new_use(worker, OUTSIDE, span.statement)
-            columns = _span_columns(outside)
-            cell = delta.uses.get(key)
-            delta.uses[key] = list(columns) if cell is None else [a + b for a, b in zip(cell, columns, strict=True)]
-            hist_base += bucket(_span_us(outside))
-            delta.statement_hist[hist_base] = delta.statement_hist.get(hist_base, 0) + 1
+            pair, hist_key = known.get(span.statement) or self._new_use(worker, OUTSIDE, span.statement)
+            combine(delta.uses, (worker.number << ROW_BITS) + pair, list(span_columns(span)), add)
+            hist_key += bucket(_span_us(outside))
+            delta.statement_hist[hist_key] = delta.statement_hist.get(hist_key, 0) + 1
 
     def _new_use(self, worker: Worker, endpoint: int, statement: int) -> tuple[int, int]:
-        row = worker.statement_row(statement)
-        pair = self._rows.pair(endpoint, row)
-        use = ((worker.number << ROW_BITS) + pair, row << KEY_BITS)
-        worker.uses[endpoint][statement] = use
+        use = worker.uses[endpoint][statement] = self._rows.use(endpoint, worker.statement_row(statement))
         return use
 
 
 def _span_us(outside: OutsideSpan) -> int:
     return outside.span.execute_us + outside.span.fetch_us
-
-
-def _span_columns(outside: OutsideSpan) -> tuple[int, ...]:
-    span = outside.span
-    return 1, 1 if span.error else 0, span.execute_us, span.fetch_us, max(span.rows, 0)

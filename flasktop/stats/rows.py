@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flasktop.protocol.messages import OTHER_ROUTE, OTHER_STATEMENT, STATEMENT, RouteDef, StatementDef
+from flasktop.stats.histogram import KEY_BITS
 from flasktop.stats.views import EndpointKey, StatementKey
 
 MAX_ENDPOINTS: Final = 20_000
@@ -50,6 +51,7 @@ class Rows:
         self._endpoint_numbers: dict[EndpointKey, int] = {}
         self._statement_numbers: dict[StatementKey, int] = {}
         self._pair_numbers: dict[tuple[int, int], int] = {}
+        self._uses: list[tuple[int, int]] = []
 
     def endpoint(self, definition: RouteDef) -> int:
         """Return the row of a route."""
@@ -110,7 +112,13 @@ class Rows:
                 return self.pair(OUTSIDE, statement)
             number = self._pair_numbers[key] = len(self.pairs)
             self.pairs.append(key)
+            self._uses.append((number, statement << KEY_BITS))
         return number
+
+    def use(self, endpoint: int, statement: int) -> tuple[int, int]:
+        """Return what ingest needs of a pair: its number and the base of its statement's keys of buckets. All workers
+        share one tuple, since each of them has a table of all its pairs."""
+        return self._uses[self.pair(endpoint, statement)]
 
     def find_endpoint(self, key: EndpointKey) -> int | None:
         """Return the row of an endpoint, None where it was never seen."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from math import isfinite
 from typing import Final
 
 from flasktop.protocol.events import (
@@ -242,9 +243,9 @@ class Store:
             worker.base_due = True
 
     def _frame(self, worker: Worker, frame: Frame, live: bool) -> None:
-        if not worker.received.add(frame.seq):
-            return
         at = frame.mono + worker.offset
+        if not isfinite(at) or not worker.received.add(frame.seq):
+            return
         worker.saw(at)
         self._began(at)
         if at > self._clock:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from operator import add, sub
 from typing import Final
 
-from flasktop.protocol.messages import RAISED, RouteTotal, StatementTotal, Trace
+from flasktop.protocol.messages import RAISED, RouteTotal, Span, StatementTotal, Trace
 from flasktop.stats.columns import ENDPOINT_COLUMNS, STATEMENT_COLUMNS
 
 Columns = tuple[int, ...]
@@ -54,6 +54,11 @@ def route_columns(total: RouteTotal) -> Columns:
 def statement_columns(total: StatementTotal) -> Columns:
     """Return the columns of a worker's total of a statement."""
     return total.count, total.errors, total.execute_us, total.fetch_us, max(total.rows, 0)
+
+
+def span_columns(span: Span) -> Columns:
+    """Return what one span adds to the columns of its statement."""
+    return 1, 1 if span.error else 0, span.execute_us, span.fetch_us, max(span.rows, 0)
 
 
 class EndpointSum:

@@ -9,19 +9,27 @@ whole totals come first).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, Protocol
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from operator import sub
+from typing import Final, Generic, Protocol, TypeVar
 
 from flasktop.protocol.messages import Frame, RouteTotal, Span, StatementTotal, Totals, Trace
-from flasktop.stats.columns import COUNT
+from flasktop.stats.columns import COUNT, ENDPOINT_COLUMNS, S_COUNT, STATEMENT_COLUMNS
 from flasktop.stats.rows import OUTSIDE
-from flasktop.stats.sums import Columns, Sums, route_columns, statement_columns, trace_columns
+from flasktop.stats.sums import Columns, Sums, route_columns, span_columns, statement_columns, trace_columns
 
-MAX_ON_TOP: Final = 10_000
+MAX_ON_TOP: Final = 2_000
 """So many traces per worker are kept apart until totals include them. An agent sends totals every second; were they
 to stay away, the oldest are summed up and let go."""
 
+MAX_IDS: Final = 1_000_000
+"""A worker's own tables are bounded far below; an id beyond this is nonsense."""
+
 _MAX_GROUPS: Final = 6
+
+T = TypeVar("T")
 
 
 class Resolver(Protocol):
@@ -34,13 +42,60 @@ class Resolver(Protocol):
         """Return the row of a local statement id."""
 
 
+@lru_cache(maxsize=16_384)
+def _shared(routes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the same tuple for the same routes, since most statements of most workers are run by the same few."""
+    return routes
+
+
+class Table(Generic[T]):
+    """Columns by local id, in one flat array (a worker's ids are dense; one is kept per worker, and a server has many),
+    each with something ``beside``."""
+
+    __slots__ = ("_beside", "_columns", "_none", "_nothing", "_values")
+
+    def __init__(self, columns: int, nothing: T) -> None:
+        self._columns = columns
+        self._nothing = nothing
+        self._none: Columns = (0,) * columns
+        self._values = array("q")
+        self._beside: list[T | None] = []
+
+    def get(self, number: int) -> tuple[Columns, T]:
+        """Return what is kept of an id, zeros and nothing at first."""
+        beside = self._beside[number] if 0 <= number < len(self._beside) else None
+        if beside is None:
+            return self._none, self._nothing
+        start = number * self._columns
+        return tuple(self._values[start : start + self._columns]), beside
+
+    def set(self, number: int, columns: Columns, beside: T) -> None:
+        """Keep columns of an id; one beyond any table's bound is not kept."""
+        if not 0 <= number < MAX_IDS:
+            return
+        missing = number + 1 - len(self._beside)
+        if missing > 0:
+            self._beside.extend([None] * missing)
+            self._values.extend(array("q", bytes(8 * self._columns * missing)))
+        self._beside[number] = beside
+        start = number * self._columns
+        self._values[start : start + self._columns] = array("q", columns)
+
+    def items(self) -> Iterator[tuple[int, Columns, T]]:
+        """Yield (id, columns, beside) of every id that is kept."""
+        columns, values = self._columns, self._values
+        for number, beside in enumerate(self._beside):
+            if beside is not None:
+                yield number, tuple(values[number * columns : (number + 1) * columns]), beside
+
+
 class WorkerTotals:
     """What one worker said of its totals, and what it sent that they do not include yet."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._routes: dict[int, RouteTotal] = {}
-        self._statements: dict[int, StatementTotal] = {}
+        self._routes: Table[Mapping[int, int]] = Table(ENDPOINT_COLUMNS + 1, {})
+        self._statements: Table[tuple[int, ...]] = Table(STATEMENT_COLUMNS, ())
         self._included = 0
         self._included_seq = -1
         self._traces: list[Trace] = []
@@ -79,7 +134,7 @@ class WorkerTotals:
         for trace in self._traces[self._counted :]:
             self._add_trace(trace)
         for _, span in self._outside[self._outside_counted :]:
-            self._on_top.statement(self._resolver.statement_row(span.statement)).add(_span_columns(span), (OUTSIDE,))
+            self._on_top.statement(self._resolver.statement_row(span.statement)).add(span_columns(span), (OUTSIDE,))
         self._counted, self._outside_counted = len(self._traces), len(self._outside)
         return self._on_top
 
@@ -87,12 +142,11 @@ class WorkerTotals:
         """Return the sums that the totals tell, since the worker's start or since ``set_base``."""
         sums = Sums()
         resolver = self._resolver
-        for route, total in self._routes.items():
+        for route, (*columns, max_us), statuses in self._routes.items():
             row = resolver.endpoint_row(route)
-            sums.endpoint(row).add(route_columns(total), total.statuses.items(), 0 if self._base else total.max_us)
-        for number, statement in self._statements.items():
-            row = resolver.statement_row(number)
-            sums.statement(row).add(statement_columns(statement), map(self._endpoint, statement.routes))
+            sums.endpoint(row).add(columns, statuses.items(), 0 if self._base else max_us)
+        for statement, totals, routes in self._statements.items():
+            sums.statement(resolver.statement_row(statement)).add(totals, map(self._endpoint, routes))
         if self._base is not None:
             sums.subtract(self._base)
         return sums
@@ -124,42 +178,39 @@ class WorkerTotals:
         self._on_top = Sums()
 
     def _take_route(self, total: RouteTotal, groups: list[Sums]) -> None:
-        known = self._routes.get(total.route)
-        if known is not None and total.count <= known.count:
+        before, statuses_before = self._routes.get(total.route)
+        if total.count <= before[COUNT]:
             return
-        self._routes[total.route] = total
-        before = 0 if known is None else known.count
-        self._finished += total.count - before
+        columns = route_columns(total)
+        self._routes.set(total.route, (*columns, total.max_us), total.statuses)
+        self._finished += total.count - before[COUNT]
         if groups:
             row = self._resolver.endpoint_row(total.route)
-            columns: Columns = route_columns(total)
-            statuses = total.statuses
-            if known is not None:
-                columns = tuple(new - old for new, old in zip(columns, route_columns(known), strict=True))
-                statuses = {status: count - known.statuses.get(status, 0) for status, count in statuses.items()}
+            added = tuple(map(sub, columns, before))
+            statuses = [(status, count - statuses_before.get(status, 0)) for status, count in total.statuses.items()]
             for sums in groups:
-                sums.endpoint(row).add(columns, statuses.items(), 0 if self._base else total.max_us)
+                sums.endpoint(row).add(added, statuses, 0 if self._base else total.max_us)
 
     def _take_statement(self, total: StatementTotal, groups: list[Sums]) -> None:
-        known = self._statements.get(total.statement)
-        if known is not None and total.count <= known.count:
+        before, routes_before = self._statements.get(total.statement)
+        if total.count <= before[S_COUNT]:
             return
-        self._statements[total.statement] = total
+        columns = statement_columns(total)
+        routes = _shared(total.routes)
+        self._statements.set(total.statement, columns, routes)
         if groups:
             row = self._resolver.statement_row(total.statement)
-            columns = statement_columns(total)
-            if known is not None:
-                columns = tuple(new - old for new, old in zip(columns, statement_columns(known), strict=True))
-            new_routes = total.routes if known is None else set(total.routes).difference(known.routes)
+            added = tuple(map(sub, columns, before))
+            new_routes = set(routes).difference(routes_before)
             for sums in groups:
-                sums.statement(row).add(columns, map(self._endpoint, new_routes))
+                sums.statement(row).add(added, map(self._endpoint, new_routes))
 
     def _add_trace(self, trace: Trace) -> None:
         resolver, sums = self._resolver, self._on_top
         row = resolver.endpoint_row(trace.route)
         sums.endpoint(row).add(trace_columns(trace), ((trace.status, 1),), trace.duration_us)
         for span in trace.spans:
-            sums.statement(resolver.statement_row(span.statement)).add(_span_columns(span), (row,))
+            sums.statement(resolver.statement_row(span.statement)).add(span_columns(span), (row,))
         for part in trace.folded:
             columns = part.count, part.errors, part.execute_us, part.fetch_us, max(part.rows, 0)
             sums.statement(resolver.statement_row(part.statement)).add(columns, (row,))
@@ -195,7 +246,3 @@ class Exact:
     def forget(self) -> None:
         """Sum up anew when next asked: a base was set."""
         self._groups.clear()
-
-
-def _span_columns(span: Span) -> Columns:
-    return 1, 1 if span.error else 0, span.execute_us, span.fetch_us, max(span.rows, 0)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 import psutil
 
 from flasktop.protocol.events import Event, Framed
+from flasktop.protocol.messages import RouteTotal, StatementTotal, Totals, Trace
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 from tests.stats.builders import NOW, Source, make_frame, make_sample, make_span, make_trace
@@ -37,7 +38,48 @@ def sources(options: argparse.Namespace) -> list[Source]:
     return found
 
 
-def second_of(workers: list[Source], second: int, options: argparse.Namespace, rng: random.Random) -> Iterator[Event]:
+class Tables:
+    """The exact totals of a worker, as its agent keeps them."""
+
+    def __init__(self) -> None:
+        self.traces = 0
+        self.routes: dict[int, list[int]] = {}
+        self.statements: dict[int, tuple[list[int], set[int]]] = {}
+        self.changed: tuple[set[int], set[int]] = (set(), set())
+
+    def add(self, traces: list[Trace], *, last: bool) -> Totals | None:
+        """Count traces; return the rows that changed with the last frame of a second."""
+        self.traces += len(traces)
+        for trace in traces:
+            self.routes.setdefault(trace.route, [0, 0])[0] += 1
+            self.routes[trace.route][1] += trace.duration_us
+            self.changed[0].add(trace.route)
+            for span in trace.spans:
+                sums, ran_by = self.statements.setdefault(span.statement, ([0, 0, 0], set()))
+                sums[:] = sums[0] + 1, sums[1] + span.execute_us, sums[2] + span.fetch_us
+                ran_by.add(trace.route)
+                self.changed[1].add(span.statement)
+        if not last:
+            return None
+        routes = tuple(self._route(route) for route in self.changed[0])
+        statements = tuple(self._statement(statement) for statement in self.changed[1])
+        self.changed = (set(), set())
+        return Totals(self.traces, routes, statements, False)
+
+    def _route(self, route: int) -> RouteTotal:
+        count, us = self.routes[route]
+        return RouteTotal(
+            route, count, 0, us, us, us, count, us, 0, us, count, us, us, 0, count * SPANS, count, count, {200: count}
+        )
+
+    def _statement(self, statement: int) -> StatementTotal:
+        (count, execute, fetch), routes = self.statements[statement]
+        return StatementTotal(statement, count, 0, execute, fetch, count, tuple(routes))
+
+
+def second_of(
+    workers: list[Source], tables: dict[int, Tables], second: int, options: argparse.Namespace, rng: random.Random
+) -> Iterator[Event]:
     """Yield the frames of one second of traffic."""
     per_endpoint = max(1, options.statements // options.endpoints)
     for number in range(max(1, options.rate // FRAME)):
@@ -55,7 +97,10 @@ def second_of(workers: list[Source], second: int, options: argparse.Namespace, r
             ]
             traces.append(make_trace(source.next_number + offset, route, ms=rng.lognormvariate(3, 0.8), spans=spans))
         sample = make_sample() if number < len(workers) else None
-        frame = make_frame(source.seq, traces, mono=NOW + second + number * FRAME / options.rate, sample=sample)
+        totals = tables[source.pid].add(traces, last=number >= options.rate // FRAME - len(workers))
+        frame = make_frame(
+            source.seq, traces, totals=totals, mono=NOW + second + number * FRAME / options.rate, sample=sample
+        )
         source.seq += 1
         source.next_number += FRAME
         yield Framed(source.id, frame, True)
@@ -75,6 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     rng = random.Random(1)
     workers, store = sources(options), Store()
+    tables = {source.pid: Tables() for source in workers}
     gc.collect()
     before = psutil.Process().memory_info().rss
     if options.memory:
@@ -85,7 +131,7 @@ def main() -> None:
             store.apply(event)
     applied, spent, refreshes = 0, 0.0, []
     for second in range(options.seconds):
-        events = list(second_of(workers, second, options, rng))
+        events = list(second_of(workers, tables, second, options, rng))
         start = time.perf_counter()
         for event in events:
             store.apply(event)
