@@ -16,13 +16,13 @@ from sqlalchemy.engine import cursor as _cursor
 from flasktop.agent.sql import recording
 from flasktop.agent.trace import SpanRecord
 
-EXACT_ROWS: Final = 16
+EXACT_ROWS: Final = 8
 """Rows fetched one by one that are timed each; after them one of ``SAMPLE`` is, and stands for all of them."""
 
-SAMPLE: Final = 8
+SAMPLE: Final = 16
 
-CPU_GAP_NS: Final = 100_000
-"""A fetch that begins so soon after the execution takes its CPU clock from there: in between only Python ran."""
+CPU_GAP_NS: Final = 200_000
+"""A fetch or statement that begins so soon after the last reading of the CPU clock reckons it: only Python ran."""
 
 CPU_SHORT_NS: Final = 50_000
 """A fetch shorter than this is taken for CPU time without asking the clock: rows that were there already."""
@@ -70,17 +70,24 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
                 result._soft_close(hard=hard_close)
         except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
             self.handle_exception(result, dbapi_cursor, error)
-        if row is None:
-            self.took(0, start, -1)
+        spent = perf_counter_ns() - start
+        rows = self.rows
+        if row is not None and 0 <= rows < EXACT_ROWS and spent < CPU_SHORT_NS and self.folded is None:
+            self.rows = rows + 1
+            self.fetch_ns += spent
+            if self.ended_cpu >= 0:
+                self.cpu_ns += spent
+        elif row is None:
+            self.took(0, start, spent, -1)
         else:
-            self.took(1, start, -1, 1 if self.rows < EXACT_ROWS else SAMPLE)
+            self.took(1, start, spent, -1, 1 if rows < EXACT_ROWS else SAMPLE)
         return row
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
         start = perf_counter_ns()
         cpu = self.cpu_mark(start)
         rows = _Plain.fetchmany(self, result, dbapi_cursor, size)
-        self.took(len(rows), start, cpu)
+        self.took(rows, start, perf_counter_ns() - start, cpu)
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
@@ -91,7 +98,14 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
             result._soft_close()
         except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
             self.handle_exception(result, dbapi_cursor, error)
-        self.took(len(rows), start, cpu)
+        spent = perf_counter_ns() - start
+        if spent < CPU_SHORT_NS and self.rows < 0 and self.folded is None and type(rows) is list:
+            self.rows = len(rows)
+            self.fetch_ns = spent
+            if self.ended_cpu >= 0:
+                self.cpu_ns += spent
+        else:
+            self.took(rows, start, spent, cpu)
         return rows
 
     def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
@@ -114,22 +128,22 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
         """The CPU clock in ns where a fetch that begins at ``start`` needs it, else -1: ``took`` can reckon it."""
         return thread_time_ns() if start - self.ended_ns > CPU_GAP_NS and self.ended_cpu >= 0 else -1
 
-    def took(self, rows: int, start: int, cpu: int, times: int = 1) -> None:
-        """Add a fetch of ``rows`` that began at ``start``; its time counts ``times``."""
+    def took(self, rows: Any, start: int, spent: int, cpu: int, times: int = 1) -> None:
+        """Add a fetch that began at ``start`` and took ``spent`` ns, which counts ``times``.
+
+        Args:
+            rows: how many, or what was fetched.
+            cpu: what ``cpu_mark`` said when it began.
+        """
         try:
-            spent = perf_counter_ns() - start
+            count = rows if type(rows) is int else len(rows)
             if self.ended_cpu < 0:
                 used = 0
             elif spent < CPU_SHORT_NS:
                 used = spent
             else:
                 used = self._cpu_since(start, spent, cpu)
-            if self.rows < 0 and self.folded is None:
-                self.rows = rows
-                self.fetch_ns = spent
-                self.cpu_ns += used
-            else:
-                self.fetched(rows, spent * times, used * times)
+            self.fetched(count, spent * times, used * times)
         except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app gets its rows
             recording.fetching.failed(fault)
 
@@ -152,7 +166,7 @@ class _Stream(_Buffered):  # type: ignore[misc]
     def _buffer_rows(self, result: Any, dbapi_cursor: Any) -> None:
         start, cpu = _clocks(self.span)
         _Buffered._buffer_rows(self, result, dbapi_cursor)
-        self.span.took(len(self._rowbuffer), start, cpu)
+        self.span.took(len(self._rowbuffer), start, perf_counter_ns() - start, cpu)
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
         if size is None:
@@ -160,14 +174,14 @@ class _Stream(_Buffered):  # type: ignore[misc]
         start, cpu = _clocks(self.span)
         before = len(self._rowbuffer)
         rows = _Buffered.fetchmany(self, result, dbapi_cursor, size)
-        self.span.took(len(rows) + len(self._rowbuffer) - before, start, cpu)
+        self.span.took(len(rows) + len(self._rowbuffer) - before, start, perf_counter_ns() - start, cpu)
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         start, cpu = _clocks(self.span)
         before = len(self._rowbuffer)
         rows = _Buffered.fetchall(self, result, dbapi_cursor)
-        self.span.took(len(rows) - before, start, cpu)
+        self.span.took(len(rows) - before, start, perf_counter_ns() - start, cpu)
         return rows
 
     def handle_exception(self, result: Any, dbapi_cursor: Any, err: BaseException) -> NoReturn:
@@ -211,7 +225,7 @@ def watch_stream(context: Any, span: Statement) -> None:
             raise
         prefetched = _prefetched(result)
         if prefetched:
-            span.took(prefetched, start, cpu)
+            span.took(prefetched, start, perf_counter_ns() - start, cpu)
         count_stream(result, span)
         return result
 
@@ -230,7 +244,7 @@ def watch_returning(context: Any, span: Statement) -> None:
     def fetchall(cursor: Any) -> Any:
         start, cpu = _clocks(span)
         rows = original(cursor)
-        span.took(len(rows), start, cpu)
+        span.took(rows, start, perf_counter_ns() - start, cpu)
         return rows
 
     context.fetchall_for_returning = fetchall

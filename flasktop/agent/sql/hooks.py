@@ -17,15 +17,21 @@ from sqlalchemy.engine import Engine as SqlEngine
 
 from flasktop.agent.sql import callsite, pools, relationship, transactions
 from flasktop.agent.sql.callsite import walk
-from flasktop.agent.sql.fetch import DEFAULT_FETCH, Statement, watch_returning, watch_stream
+from flasktop.agent.sql.fetch import CPU_GAP_NS, DEFAULT_FETCH, Statement, watch_returning, watch_stream
 from flasktop.agent.sql.pools import connecting
 from flasktop.agent.sql.recording import PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
-from flasktop.agent.trace import current_trace, sink
+from flasktop.agent.trace import RequestTrace, current_trace, sink
 from flasktop.protocol.messages import STATEMENT
 
 MAX_RAW: Final = 1 << 16
 """Characters kept of a raw statement: an app that writes 10 MB statements must not have them held."""
+
+RAW_DEPTH: Final = 3
+CORE_DEPTH: Final = 5
+ORM_DEPTH: Final = 6
+"""Frames, from ``_begin`` on, that are ours and SQLAlchemy's whatever was called (1.4 to 2.1, async too): the walk to
+the user's line starts above them, since looking at a frame makes it an object."""
 
 _getframe = sys._getframe
 _state = {"installed": False}
@@ -59,15 +65,16 @@ def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> A
     if not sink.active or context is None:
         return None
     dialect = context.dialect
-    span = _begin(context, dialect, dialect.dispatch.do_execute, statement, 0)
+    trace = current_trace.get()
+    span = _begin(trace, context, dialect.dispatch.do_execute, statement, 0)
     if span is None:
         return None
     try:
         dialect.do_execute(cursor, statement, parameters, context)
     except BaseException as error:
-        _end(span, context, type(error))
+        _end(trace, span, context, type(error))
         raise
-    _end(span, context, None)
+    _end(trace, span, context, None)
     return True
 
 
@@ -75,15 +82,16 @@ def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) 
     if not sink.active or context is None:
         return None
     dialect = context.dialect
-    span = _begin(context, dialect, dialect.dispatch.do_executemany, statement, len(parameters))
+    trace = current_trace.get()
+    span = _begin(trace, context, dialect.dispatch.do_executemany, statement, len(parameters))
     if span is None:
         return None
     try:
         dialect.do_executemany(cursor, statement, parameters, context)
     except BaseException as error:
-        _end(span, context, type(error))
+        _end(trace, span, context, type(error))
         raise
-    _end(span, context, None)
+    _end(trace, span, context, None)
     return True
 
 
@@ -91,15 +99,16 @@ def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Any:
     if not sink.active or context is None:
         return None
     dialect = context.dialect
-    span = _begin(context, dialect, dialect.dispatch.do_execute_no_params, statement, 0)
+    trace = current_trace.get()
+    span = _begin(trace, context, dialect.dispatch.do_execute_no_params, statement, 0)
     if span is None:
         return None
     try:
         dialect.do_execute_no_params(cursor, statement, context)
     except BaseException as error:
-        _end(span, context, type(error))
+        _end(trace, span, context, type(error))
         raise
-    _end(span, context, None)
+    _end(trace, span, context, None)
     return True
 
 
@@ -110,32 +119,34 @@ _LISTENERS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def _begin(context: Any, dialect: Any, listeners: Any, statement: Any, batch: int) -> Statement | None:
+def _begin(trace: RequestTrace | None, context: Any, listeners: Any, statement: Any, batch: int) -> Statement | None:
     """The record of a statement that is about to run; None where somebody else must run it, or a fault of ours."""
     if not statements.on:
         return None
     try:
         if len(listeners) != 1 or (connecting and pools.is_connecting()):
             return None
-        trace = current_trace.get()
         span = Statement()
         span.kind = STATEMENT
         span.batch = batch
         span.relationship = None
         compiled = context.compiled
+        depth = RAW_DEPTH
         if compiled is not None and statement is context.statement and not context.isinsert:
             span.text = compiled.string
-            options = context.execution_options.get("_sa_orm_load_options")
-            if options is not None:
-                span.relationship = relationship.of(context, options)
+            depth = CORE_DEPTH
+            options = context.execution_options
+            if options and (options := options.get("_sa_orm_load_options")) is not None:
+                depth = ORM_DEPTH
+                if getattr(options, "_lazy_loaded_from", None) is not None:
+                    span.relationship = relationship.of(context)
         else:
             _other_text(span, context, compiled, statement)
         try:
-            span.engine = dialect._flasktop_engine
+            span.engine = context.dialect._flasktop_engine
         except AttributeError:
             span.engine = transactions.adopt(context.root_connection.engine)
-        # The nearest two frames above the hook are SQLAlchemy's, whatever is executed.
-        code, span.instruction = walk(_getframe(4))
+        code, span.instruction = walk(_getframe(depth))
         if code is None and "greenlet" in sys.modules:
             code, span.instruction = callsite.find_in_parents()
         span.code = code
@@ -144,7 +155,7 @@ def _begin(context: Any, dialect: Any, listeners: Any, statement: Any, batch: in
         span.failure = span.folded = None
         # The clocks come last: what we do ourselves is not the database's.
         if trace is not None and trace.cpu_start_ns >= 0 and not trace.finished:
-            span.ended_cpu = thread_time_ns()
+            span.ended_cpu = _cpu_now(trace)
         else:
             span.ended_cpu = -1
         span.start_ns = perf_counter_ns()
@@ -152,6 +163,16 @@ def _begin(context: Any, dialect: Any, listeners: Any, statement: Any, batch: in
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
         statements.failed(fault)
         return None
+
+
+def _cpu_now(trace: RequestTrace) -> int:
+    """The thread's CPU clock in ns, reckoned where the statement before ended just now: the clock is dear."""
+    spans = trace.spans
+    if spans and type(last := spans[-1]) is Statement:
+        gap = perf_counter_ns() - last.ended_ns
+        if gap < CPU_GAP_NS and last.ended_cpu >= 0:
+            return last.ended_cpu + gap
+    return thread_time_ns()
 
 
 def _other_text(span: Statement, context: Any, compiled: Any, statement: Any) -> None:
@@ -165,17 +186,21 @@ def _other_text(span: Statement, context: Any, compiled: Any, statement: Any) ->
         span.text = text if len(text) <= MAX_RAW else text[:MAX_RAW]
 
 
-def _end(span: Statement, context: Any, failure: type[BaseException] | None) -> None:
+def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: type[BaseException] | None) -> None:
     """The statement has run: note its times, and make the record count the rows of its result."""
     try:
         ended = span.ended_ns = perf_counter_ns()
         span.execute_ns = ended - span.start_ns
         if span.ended_cpu >= 0:
             cpu = thread_time_ns()
-            span.cpu_ns = cpu - span.ended_cpu
+            used = cpu - span.ended_cpu
+            span.cpu_ns = 0 if used < 0 else used if used < span.execute_ns else span.execute_ns
             span.ended_cpu = cpu
         span.failure = failure
-        sink.add(span)
+        if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.finished:
+            spans.append(span)  # as the sink does, without a call
+        else:
+            sink.add(span)
         if failure is not None:
             return
         strategy = context.cursor_fetch_strategy

@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def of(context: Any, options: Any) -> object:
-    """SQLAlchemy's property object where the statement is a lazy load, else None.
-
-    Args:
-        context: the execution context.
-        options: its execution option ``_sa_orm_load_options``, not None.
-    """
-    if getattr(options, "_lazy_loaded_from", None) is None:
-        return None
+def of(context: Any) -> object:
+    """SQLAlchemy's property object behind the lazy load that an execution context runs, else None."""
     path = getattr(getattr(context.compiled, "compile_state", None), "current_path", None)
     last = path[-1] if path else None
     return last if getattr(last, "direction", None) is not None else None

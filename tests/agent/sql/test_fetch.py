@@ -102,7 +102,7 @@ CORE: dict[str, Callable[[Any], Any]] = {
 ORM: dict[str, Callable[[Session], Any]] = {
     "scalars": lambda s: [o.name for o in s.execute(entities).scalars()],
     "all": lambda s: [o.name for (o,) in s.execute(entities).all()],
-    "first": lambda s: s.execute(entities).scalars().first().name,
+    "first": lambda s: s.execute(entities).scalars().first().name,  # type: ignore[union-attr]
     "one": lambda s: s.execute(entities.where(Order.id == 3)).scalars().one().name,
     "query first": lambda s: s.query(Order).order_by(Order.id).first().name,
     "query count": lambda s: s.query(Item).count(),
