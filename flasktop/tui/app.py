@@ -16,6 +16,7 @@ from textual.timer import Timer
 
 from flasktop.client.apps import RunningApp
 from flasktop.protocol.events import Event, WorkerId
+from flasktop.protocol.text import neutral
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 from flasktop.tui import settings as remembered
@@ -237,13 +238,16 @@ class FlasktopApp(App[None]):
 
     def copy(self, text: str) -> None:
         """Put ``text`` on the terminal's clipboard."""
+        text = text.encode("utf-8", "replace").decode("utf-8")
         self.copy_to_clipboard(text)
         first = text.split("\n", 1)[0]
         self.say(f"Copied {first[:48]}…" if len(text) > 48 else f"Copied {text}")
 
     def say(self, message: str, *, warn: bool = False) -> None:
         """A short word in the corner; never markup."""
-        self.notify(message, severity="warning" if warn else "information", timeout=6 if warn else 2, markup=False)
+        self.notify(
+            neutral(message), severity="warning" if warn else "information", timeout=6 if warn else 2, markup=False
+        )
 
     # What panels remember
 

@@ -132,7 +132,7 @@ class ListPanel(Vertical, Generic[R]):
         """What narrows or holds the view, for the tab line, the most important first."""
         notes = []
         if self.filter.error:
-            notes.append(Note(f"/ {self.filter.text} · {self.filter.error}", "bad"))
+            notes.append(Note(f"/ {self.filter.text} · {self.filter.error.partition(' at position')[0]}", "bad"))
         elif self.filter:
             notes.append(Note(f"/ {self.filter.text}  {len(self.table.keys)} shown", "accent"))
         if self.holding:

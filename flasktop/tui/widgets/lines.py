@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
 
+from flasktop.protocol.text import neutral
 from flasktop.tui.draw.palette import Palette, palette_of
 from flasktop.tui.draw.text import cut, line
 
@@ -81,8 +82,17 @@ def _joined(parts: Sequence[Part], gap: int) -> Text:
     return made
 
 
+def clean(text: Text) -> Text:
+    """``text`` without anything that a terminal would obey. The reader neutralises what it lets in; this is for what
+    came another way."""
+    if text.plain.isprintable():
+        return text
+    return Text(neutral(text.plain), text.style, spans=text.spans, no_wrap=True, end="")
+
+
 def strip_of(text: Text, width: int, console: Console) -> Strip:
     """``text`` as a strip of exactly ``width`` cells."""
+    text = clean(text)
     if text.cell_len > width:
         text = cut(text, width)
     return Strip(segments_of(text, console)).adjust_cell_length(width)

@@ -23,7 +23,7 @@ from flasktop.tui.columns import Column, Placed
 from flasktop.tui.columns import fit as fit_columns
 from flasktop.tui.draw.palette import palette_of
 from flasktop.tui.draw.text import fit
-from flasktop.tui.widgets.lines import margin, segments_of, strip_of
+from flasktop.tui.widgets.lines import clean, margin, segments_of, strip_of
 
 R = TypeVar("R")
 
@@ -199,7 +199,7 @@ class Table(Widget, Generic[R], can_focus=True):
         strip = self._row(index)
         if index == self._cursor:
             strip = strip.apply_style(self.get_component_rich_style("table--cursor", partial=True))
-            if self.app.no_color:
+            if self.app.no_color or self.app.current_theme.ansi:
                 strip = strip.apply_style(REVERSED)
         return self._with_bar(strip.apply_style(self.rich_style), y, width)
 
@@ -242,6 +242,7 @@ class Table(Widget, Generic[R], can_focus=True):
         return Strip(segments).adjust_cell_length(self.size.width)
 
     def _fitted(self, cell: Text, placed: Placed[R]) -> list[Segment]:
+        cell = clean(cell)
         room = placed.width - cell.cell_len
         if room < 0:
             cell = cell.copy()

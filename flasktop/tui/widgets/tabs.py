@@ -12,9 +12,12 @@ from textual import events
 from textual.message import Message
 
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.text import line
+from flasktop.tui.draw.text import cut, line
 from flasktop.tui.draw.units import count
 from flasktop.tui.widgets.lines import Lines, Part, laid_out, margin
+
+SHORT_NOTE = 22
+"""Cells of a note where there is not room for all of it."""
 
 
 class Tab(NamedTuple):
@@ -61,8 +64,13 @@ class TabLine(Lines):
     def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
         edge = margin(self.screen.size.width)
         start = [Part(self._drawn_tab(tab, palette), 0, None) for tab in self._tabs]
-        end = [Part(line((note.text, getattr(palette, note.meaning))), i + 1) for i, note in enumerate(self._notes)]
+        end = [self._drawn_note(note, i + 1, palette) for i, note in enumerate(self._notes)]
         return [line(" " * edge, laid_out(start, end, width - 2 * edge, self._gap))]
+
+    @staticmethod
+    def _drawn_note(note: Note, rank: int, palette: Palette) -> Part:
+        text = line((note.text, getattr(palette, note.meaning)))
+        return Part(text, rank, cut(text, SHORT_NOTE) if text.cell_len > SHORT_NOTE else None)
 
     @property
     def _gap(self) -> int:
