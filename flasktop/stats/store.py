@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import isfinite
 from typing import Final
 
@@ -18,25 +18,19 @@ from flasktop.protocol.events import (
     WorkerId,
 )
 from flasktop.protocol.messages import Frame
-from flasktop.stats.columns import DURATION, S_EXECUTE, S_FETCH
+from flasktop.stats.drill import Drill
 from flasktop.stats.ingest import Ingest
 from flasktop.stats.pictures import (
-    bars,
-    endpoint_row,
     endpoint_rows,
-    query_row,
     query_rows,
-    uses_of_endpoint,
-    uses_of_statement,
 )
-from flasktop.stats.rings import LOG, RECENT, SLOWEST, Kept, Rings
+from flasktop.stats.rings import Rings
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection, select
 from flasktop.stats.summary import summary, worker_row
 from flasktop.stats.sums import Sums
 from flasktop.stats.timeline import MAX_OPEN, Timeline, window_start
 from flasktop.stats.totals import Exact
-from flasktop.stats.traces import runs, trace_view
 from flasktop.stats.views import (
     Died,
     EndpointDetail,
@@ -87,6 +81,7 @@ class Store:
         self._timeline = Timeline(self._rows)
         self._ingest = Ingest(self._rows, self._rings)
         self._workers: list[Worker] = []
+        self._drill = Drill(self._rows, self._rings, self._workers)
         self._by_id: dict[WorkerId, Worker] = {}
         self._died: deque[Died] = deque(maxlen=MAX_DIED)
         self._clock = 0.0
@@ -162,14 +157,7 @@ class Store:
 
     def log(self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500) -> tuple[TraceView, ...]:
         """Return the newest ``limit`` traces, newest first."""
-        chosen = {w.number for w in self._chosen(app, worker)}
-        infos = self._rows.endpoints
-        kept = (
-            kept
-            for kept in self._rings.log.newest(LOG)
-            if kept.worker in chosen and (app is None or infos[kept.row].key.app == app)
-        )
-        return self._views(kept, limit)
+        return self._drill.log(self._numbers(app, worker), app, limit)
 
     def endpoint(
         self, key: EndpointKey, now: float, window: Window, *, worker: WorkerId | None = None
@@ -177,24 +165,9 @@ class Store:
         """Return the drill-down of an endpoint, None where the window knows nothing of it."""
         selection = self._select(now, window, None, worker)
         row = self._rows.find_endpoint(key)
-        sums = None if row is None else selection.endpoints.get(row)
-        if row is None or sums is None:
+        if row is None:
             return None
-        total = sum(other[DURATION] for other in selection.endpoints.values())
-        detail = self._rings.find(row)
-        since = self._since(now, window)
-        numbers = {w.number for w in self._chosen(None, worker)}
-        slowest = [] if detail is None else detail.slowest_since(since)
-        recent = [] if detail is None else detail.recent.newest(2 * RECENT)
-        failed = [] if detail is None else detail.failed.newest(2 * RECENT)
-        return EndpointDetail(
-            row=endpoint_row(selection, row, sums, total),
-            slowest=self._views((kept for kept in slowest if kept.worker in numbers), SLOWEST),
-            recent=self._views((kept for kept in recent if kept.worker in numbers), RECENT),
-            failed=self._views((kept for kept in failed if kept.worker in numbers), RECENT),
-            distribution=bars(selection.hists.get(row)),
-            statements=uses_of_endpoint(selection, row, sums),
-        )
+        return self._drill.endpoint(selection, row, self._numbers(None, worker), self._since(now, window))
 
     def statement(
         self, key: StatementKey, now: float, window: Window, *, worker: WorkerId | None = None
@@ -202,26 +175,14 @@ class Store:
         """Return the drill-down of a statement, None where the window knows nothing of it."""
         selection = self._select(now, window, None, worker)
         row = self._rows.find_statement(key)
-        sums = None if row is None else selection.statements.get(row)
-        if row is None or sums is None:
+        if row is None:
             return None
-        total = sum(other[S_EXECUTE] + other[S_FETCH] for other in selection.statements.values())
-        return StatementDetail(
-            row=query_row(selection, row, sums, total),
-            distribution=bars(selection.statement_hists.get(row)),
-            endpoints=uses_of_statement(selection, row),
-            slowest=self._views(self._slowest_with(selection, row, self._since(now, window), worker), SLOWEST),
-        )
+        return self._drill.statement(selection, row, self._numbers(None, worker), self._since(now, window))
 
     def trace(self, trace_id: TraceId) -> TraceView | None:
         """Return a request that is still kept, None otherwise."""
         worker = self._by_id.get(trace_id.worker)
-        if worker is None:
-            return None
-        for kept in self._rings:
-            if kept.number == trace_id.number and kept.worker == worker.number:
-                return trace_view(self._rows, worker, kept)
-        return None
+        return None if worker is None else self._drill.trace(worker.number, trace_id.number)
 
     # Taking events in.
 
@@ -287,6 +248,9 @@ class Store:
             return [] if found is None else [found]
         return [candidate for candidate in self._workers if candidate.serves(app)]
 
+    def _numbers(self, app: str | None, worker: WorkerId | None) -> set[int]:
+        return {chosen.number for chosen in self._chosen(app, worker)}
+
     def _shown(self, app: str | None, worker: WorkerId | None) -> list[Worker]:
         chosen = self._chosen(app, worker)
         return [candidate for candidate in chosen if candidate.alive] or chosen
@@ -336,28 +300,6 @@ class Store:
 
     def _since(self, now: float, window: Window) -> float | None:
         return None if window is Window.ALL else float(window_start(window, int(now)))
-
-    def _slowest_with(
-        self, selection: Selection, statement: int, since: float | None, worker: WorkerId | None
-    ) -> list[Kept]:
-        numbers = {w.number for w in self._chosen(None, worker)}
-        found: list[Kept] = []
-        for endpoint in selection.ran_by.get(statement, ()):
-            detail = self._rings.find(endpoint)
-            found.extend(
-                kept
-                for kept in (() if detail is None else detail.slowest_since(since))
-                if kept.worker in numbers and runs(self._workers[kept.worker], kept.trace, statement)
-            )
-        return sorted(found, key=lambda kept: -kept.trace.duration_us)
-
-    def _views(self, kept: Iterable[Kept], limit: int) -> tuple[TraceView, ...]:
-        found: list[TraceView] = []
-        for one in kept:
-            if len(found) >= limit:
-                break
-            found.append(trace_view(self._rows, self._workers[one.worker], one))
-        return tuple(found)
 
     @staticmethod
     def _wall(worker: Worker, at: float) -> float | None:
