@@ -76,6 +76,8 @@ def _fetched(row: QueryRow, palette: Palette) -> list[Text]:
 def _code_and_statement(detail: StatementDetail, context: Context, room: int) -> list[Line]:
     """Code and statement side by side where there is room, else the code first."""
     row, width = detail.row, context.width
+    if row.key.kind != STATEMENT:
+        return plain(code_lines(row.key, row.function, context, width, max(6, min(18, room // 2))))
     opened = more_key(SQL) in context.opened
     wide = width >= SIDE_BY_SIDE
     at = width // 2

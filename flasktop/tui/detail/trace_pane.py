@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 from rich.text import Text
 
+from flasktop.protocol.messages import STATEMENT
 from flasktop.stats.views import StatementKey, TraceView
 from flasktop.tui.detail.code_block import EVERY_LINE, SIDE_BY_SIDE, beside, code_lines, sql_lines
 from flasktop.tui.detail.context import Context
@@ -45,6 +46,8 @@ def _about_statement(group: Group, trace: TraceView, context: Context) -> list[T
     if words := kind_words(key):
         lines.append(line((words, palette.text)))
     room = context.height - len(lines)
+    if key.kind != STATEMENT:
+        return lines + code_lines(key, group.function, context, width, room)
     if width >= SIDE_BY_SIDE:
         at = width // 2
         code = code_lines(key, group.function, context, at - 2, room)
@@ -58,15 +61,16 @@ def _about_statement(group: Group, trace: TraceView, context: Context) -> list[T
 
 def _cost(group: Group, trace: TraceView, palette: Palette) -> list[Text]:
     share = group.total_ms / trace.duration_ms if trace.duration_ms > 0 else 0.0
-    noun = "statement" if group.statement.kind == "statement" else "call"
+    noun = "statement" if group.statement.kind == STATEMENT else "call"
     parts = [
         line((plural(group.count, noun), palette.strong)),
         line(
             (f"{ms_unit(group.total_ms)} of {ms_unit(trace.duration_ms)}", palette.text),
             (f" ({percent(share)} %)", palette.dim),
         ),
-        line(("fetch ", palette.dim), (ms_unit(group.fetch_ms), palette.fetch)),
     ]
+    if group.statement.kind == STATEMENT:
+        parts.append(line(("fetch ", palette.dim), (ms_unit(group.fetch_ms), palette.fetch)))
     if group.rows is not None:
         parts.append(line((plural(group.rows, "row"), palette.text)))
     if group.batch:

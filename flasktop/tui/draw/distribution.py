@@ -26,8 +26,9 @@ def distribution(
 ) -> list[Text]:
     """``bars`` as at most ``height`` lines of at most ``width`` cells: columns, axis, and the ``marks`` below it.
 
-    ``marks`` are names with their ms, such as ``{"p50": 8.1, "p95": 61}``; columns beyond ``p95`` are drawn as warning,
-    beyond ``p99`` as bad. The greatest column is as high as there is room; what is rare still shows its lowest step.
+    ``marks`` are names with their ms, such as ``{"p50": 8.1, "p95": 61}``; columns beyond the bar of ``p95`` are drawn
+    as warning, beyond that of ``p99`` as bad. The greatest column is as high as there is room; what is rare still shows
+    its lowest step.
     """
     known = [bar for bar in bars if bar.count > 0]
     if width < 8 or height < 2:
@@ -40,7 +41,8 @@ def distribution(
     tail = [_axis(low, high, width, palette)]
     if values and height >= 4:
         tail.insert(0, _marks(values, low, high, width, palette))
-    lines = _bars(columns, low, high, height - len(tail), palette, values)
+    tails = {name: _position(_end_of_bar(known, value), low, high, width) for name, value in values.items()}
+    lines = _bars(columns, height - len(tail), palette, tails)
     return [*lines, *tail]
 
 
@@ -80,13 +82,16 @@ def _columns(bars: Sequence[Bar], low: float, high: float, width: int) -> list[f
     return columns
 
 
-def _bars(
-    columns: Sequence[float], low: float, high: float, height: int, palette: Palette, marks: Mapping[str, float]
-) -> list[Text]:
+def _end_of_bar(bars: Sequence[Bar], value: float) -> float:
+    """Where the bar that holds ``value`` ends: within a bar nobody knows which calls were the slow ones."""
+    return next((bar.high_ms for bar in bars if bar.low_ms <= value < bar.high_ms), value)
+
+
+def _bars(columns: Sequence[float], height: int, palette: Palette, tails: Mapping[str, float]) -> list[Text]:
     most = max(columns)
     steps = height * (len(_LEVELS) - 1)
     heights = [0 if value <= 0 else max(1, round(value / most * steps)) for value in columns]
-    styles = [_style(i, low, high, len(columns), palette, marks) for i in range(len(columns))]
+    styles = [_style(i, palette, tails) for i in range(len(columns))]
     lines = []
     for row in range(height - 1, -1, -1):
         made = Text(no_wrap=True, end="")
@@ -96,12 +101,10 @@ def _bars(
     return lines
 
 
-def _style(column: int, low: float, high: float, width: int, palette: Palette, marks: Mapping[str, float]) -> Style:
-    if "p99" in marks and column > _position(marks["p99"], low, high, width):
+def _style(column: int, palette: Palette, tails: Mapping[str, float]) -> Style:
+    if column >= tails.get("p99", column + 1):
         return palette.bad
-    if "p95" in marks and column > _position(marks["p95"], low, high, width):
-        return palette.warn
-    return palette.dim
+    return palette.warn if column >= tails.get("p95", column + 1) else palette.dim
 
 
 def _marks(marks: Mapping[str, float], low: float, high: float, width: int, palette: Palette) -> Text:

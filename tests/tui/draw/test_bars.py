@@ -123,3 +123,11 @@ def test_columns_past_the_95th_percentile_stand_out() -> None:
     style = lines[1].get_style_at_offset(Console(), 39)
 
     assert style.color == PALETTE.warn.color
+
+
+def test_a_single_call_has_no_slow_tail() -> None:
+    """Its percentiles lie within its bar; none of it is slower than the rest."""
+    top = distribution([Bar(80, 100, 1)], 40, 4, PALETTE, {"p95": 92.0, "p99": 92.0})[0]
+    styles = {span.style for span in top.spans if top.plain[span.start : span.end].strip()}
+
+    assert styles == {PALETTE.dim}
