@@ -31,8 +31,9 @@ _FOLLOWED: Final = 2
 _UNFOLLOW_AFTER: Final = 30
 """Seconds after which a window that nobody asks for is not kept up to date any more."""
 
-_AHEAD: Final = 1
-"""A second that lies further in the future than this (a clock that was misjudged) counts as now."""
+_AHEAD: Final = 60
+"""A second that lies further in the future than this (a clock that was misjudged) counts as now. Nearer ones are kept
+where they belong: a screen that is frozen asks for the past while the stream goes on."""
 
 
 _ROLLING: Final = (Window.TEN_SECONDS, Window.MINUTE, Window.FIVE_MINUTES)

@@ -286,6 +286,17 @@ def test_memory_does_not_grow_with_requests() -> None:
     assert kept(2_000) <= max(kept(200), 2_100)
 
 
+def test_a_frozen_screen_does_not_misplace_what_comes_meanwhile() -> None:
+    """Views may ask for a moment that is past while frames go on."""
+    source = source_with_route()
+    store = started(source)
+    for second in range(40):
+        store.apply(source.frame([source.trace()], mono=NOW + second))
+        store.endpoints(NOW, Window.MINUTE)
+
+    assert counts(store, NOW + 39.5) == {"10s": 10, "1m": 40, "5m": 40, "all": 40}
+
+
 def test_absurd_clocks_do_not_stop_the_reader() -> None:
     """A frame from the far future counts as now, and leaves with now."""
     source = source_with_route()
