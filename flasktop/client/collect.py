@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flasktop.client.apps import RunningApp, resolve
+from flasktop.client.timing import within
 from flasktop.client.watch import Watcher
 from flasktop.errors import FlasktopError, NotRunningError
 from flasktop.protocol.events import Event
@@ -20,6 +21,8 @@ ALL_HISTORY_S: Final = 1e9
 """More seconds than any journal holds."""
 HISTORY_TIMEOUT_S: Final = 5.0
 """How long a worker may take to send its history; one that is stopped must not hold up the others for ever."""
+SETTLE_S: Final = 6.0
+"""How long workers may take to say who they are: three times the time-out for one."""
 POLL_S: Final = 0.02
 
 
@@ -80,7 +83,7 @@ async def discover(*, directory: str | None = None, seconds: float = 1.0) -> tup
     watcher = Watcher("", directory=directory)
     task = asyncio.create_task(watcher.run(lambda events: None))
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(watcher.settled(), seconds)
+        await within(seconds, watcher.settled())
     task.cancel()
     await asyncio.wait([task])
     return watcher.apps()
@@ -125,7 +128,7 @@ async def _running(watcher: Watcher, store: Store) -> AsyncIterator[asyncio.Task
     task = asyncio.create_task(watcher.run(take))
     try:
         settled = asyncio.create_task(watcher.settled())
-        await asyncio.wait([task, settled], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([task, settled], timeout=SETTLE_S, return_when=asyncio.FIRST_COMPLETED)
         settled.cancel()
         _raise_fault(task)
         yield task

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from flasktop.client.neutral import neutral_message
+from flasktop.client.timing import within
 from flasktop.errors import ProtocolError, RefusedError
 from flasktop.protocol.codec import decoder_for_reader, encode
 from flasktop.protocol.messages import PROTOCOL_VERSION, Hello, Message, Refusal, ToReader
@@ -65,7 +66,7 @@ class Connection:
             asyncio.TimeoutError: the worker did not answer.
             EOFError: it hung up.
         """
-        first, *self._early = await asyncio.wait_for(self._messages(), HELLO_TIMEOUT_S)
+        first, *self._early = await within(HELLO_TIMEOUT_S, self._messages())
         if isinstance(first, Refusal):
             raise RefusedError(first.message, first.hint)
         if not isinstance(first, Hello):
@@ -84,7 +85,7 @@ class Connection:
         if self._early:
             early, self._early = self._early, []
             return early
-        return await asyncio.wait_for(self._messages(), timeout)
+        return await within(timeout, self._messages())
 
     async def _messages(self) -> list[ToReader]:
         while True:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from flasktop.client import journal
 from flasktop.client.connection import Connection, check_version
 from flasktop.client.neutral import neutral_hello
+from flasktop.client.timing import within
 from flasktop.errors import FlasktopError
 from flasktop.protocol.blackbox import BlackBox
 from flasktop.protocol.events import (
@@ -217,7 +218,7 @@ class WorkerLink:
     async def _decided(self, seconds: float) -> bool:
         """Wait until the app is watched; False when it is not for ``seconds``."""
         try:
-            await asyncio.wait_for(self.watched.wait(), seconds)
+            await within(seconds, self.watched.wait())
         except asyncio.TimeoutError:
             return False
         return True

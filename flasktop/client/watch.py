@@ -11,6 +11,7 @@ from typing import Final
 
 from flasktop.client.apps import RunningApp, group_apps, resolve
 from flasktop.client.link import WorkerLink
+from flasktop.client.timing import within
 from flasktop.errors import FlasktopError
 from flasktop.protocol.events import Event
 from flasktop.protocol.messages import Subscribe
@@ -145,7 +146,7 @@ class Watcher:
         until = time.monotonic() + SCAN_S
         while (left := until - time.monotonic()) > 0:
             try:
-                await asyncio.wait_for(self._changed.wait(), left)
+                await within(left, self._changed.wait())
             except asyncio.TimeoutError:
                 return
             self._changed.clear()
