@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Final
 
+from flasktop.agent.guard import guard
 from flasktop.agent.trace import RequestTrace
 from flasktop.protocol.messages import CLOSED_EARLY, OFFLOADED, RAISED
+
+CONTENT_LENGTH_DIGITS: Final = 18
+"""Longer numbers are no length, and would not fit into a message."""
 
 Finish = Callable[[RequestTrace], None]
 
@@ -34,7 +39,7 @@ class Body:
                 if chunk:
                     if not trace.bytes_sent:
                         trace.first_byte_ns = perf_counter_ns()
-                    trace.bytes_sent += _length(chunk)
+                    trace.bytes_sent += length(chunk)
                 yield chunk
             trace.complete = True
         except GeneratorExit:  # the server has dropped our iterator: its business, see close()
@@ -62,12 +67,25 @@ class Body:
             trace.flags |= RAISED
             raise
         finally:
-            if not trace.complete and not trace.flags & RAISED and not _was_sent_whole(self._result, trace):
-                trace.flags |= CLOSED_EARLY
-            self._finish(trace)
+            self._end(trace)
+
+    def __del__(self) -> None:
+        # Nobody closed it: a middleware that forgets to, a test client. The request has ended all the same.
+        trace = self._trace
+        if not trace.finished:
+            self._end(trace)
+
+    def _end(self, trace: RequestTrace) -> None:
+        if not trace.complete and not trace.flags & RAISED:
+            try:
+                if not _was_sent_whole(self._result, trace):
+                    trace.flags |= CLOSED_EARLY
+            except Exception as error:  # noqa: BLE001 - the guard's: odd headers or chunks are the server's business
+                guard.report("looking at the end of a body", error)
+        self._finish(trace)
 
 
-def _length(chunk: object) -> int:
+def length(chunk: object) -> int:
     """Bytes in a chunk; 0 for what is none, which is for the server to refuse."""
     return len(chunk) if isinstance(chunk, (bytes, bytearray, memoryview)) else 0
 
@@ -81,8 +99,13 @@ class SizedBody(Body):
         return len(self._result)  # type: ignore[arg-type]  # made only for results that have a length
 
 
-def wrap(result: Iterable[bytes], environ: dict[str, Any], trace: RequestTrace, finish: Finish) -> Iterable[bytes]:
+def wrap(result: Any, environ: dict[str, Any], trace: RequestTrace, finish: Finish) -> Any:
     """Return the body to give to the server: the app's own object where the server may offload it as a file."""
+    if result is None or isinstance(result, (bytes, str)):
+        # Not what WSGI asks for, and servers differ in what they make of it (uWSGI sends bytes whole): so it stays.
+        trace.bytes_sent += length(result)
+        finish(trace)
+        return result
     file_wrapper = environ.get("wsgi.file_wrapper")
     if file_wrapper is not None and _is_file(result, file_wrapper):
         _finish_on_close(result, trace, finish)
@@ -91,8 +114,10 @@ def wrap(result: Iterable[bytes], environ: dict[str, Any], trace: RequestTrace, 
 
 
 def _is_file(result: object, file_wrapper: object) -> bool:
+    if isinstance(file_wrapper, type):
+        return isinstance(result, file_wrapper)
     # uWSGI's file_wrapper returns the file itself and offloads it only if it comes back as the same object.
-    return (isinstance(file_wrapper, type) and isinstance(result, file_wrapper)) or hasattr(result, "read")
+    return hasattr(result, "read")
 
 
 def _finish_on_close(result: Any, trace: RequestTrace, finish: Finish) -> None:
@@ -102,6 +127,8 @@ def _finish_on_close(result: Any, trace: RequestTrace, finish: Finish) -> None:
     close = getattr(result, "close", None)
 
     def closed() -> None:
+        with contextlib.suppress(AttributeError):
+            del result.close  # a second call is the file's own; and no cycle keeps the file alive
         try:
             if close is not None:
                 close()
@@ -118,7 +145,7 @@ def _finish_on_close(result: Any, trace: RequestTrace, finish: Finish) -> None:
 def content_length(trace: RequestTrace) -> int | None:
     """The response's Content-Length, None where it has none that makes sense."""
     for name, value in trace.headers or ():
-        if name.lower() == "content-length" and value.isdecimal():
+        if name.lower() == "content-length" and value.isdecimal() and len(value) <= CONTENT_LENGTH_DIGITS:
             return int(value)
     return None
 

@@ -88,8 +88,10 @@ def _flag(key: str, value: object) -> bool:
 
 
 def _text(key: str, value: object) -> str:
-    if isinstance(value, (str, os.PathLike)) and "\0" not in (text := os.fspath(value)) and isinstance(text, str):
-        return text
+    if isinstance(value, (str, os.PathLike)):
+        text = os.fspath(value)
+        if isinstance(text, str) and "\0" not in text:
+            return text
     raise _wrong(key, value, "a text")
 
 

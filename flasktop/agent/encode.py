@@ -9,6 +9,8 @@ from flasktop.agent.tables import Routes, Statements
 from flasktop.agent.trace import RequestTrace, SpanRecord
 from flasktop.protocol.messages import STATEMENT, UNKNOWN, Folded, InFlight, OutsideSpan, Span, Trace
 
+METHOD_LIMIT = 32
+"""A method is cut after so many characters: clients may send any word."""
 PATH_LIMIT = 512
 """A path is cut after so many characters."""
 
@@ -63,7 +65,7 @@ class TraceEncoder:
         """The message of a request that still runs."""
         age_us = max(now_ns - record.start_ns, 0) // 1000
         route = self._routes.id(record) if record.rule is not None else UNKNOWN
-        return InFlight(record.method, route, shown_path(record), age_us)
+        return InFlight(decoded(record.method[:METHOD_LIMIT]), route, shown_path(record), age_us)
 
     def _span(self, span: SpanRecord, origin_ns: int) -> Span:
         return Span(
@@ -129,12 +131,15 @@ def shown_path(record: RequestTrace) -> str:
     """The request's path as it is shown: decoded from WSGI's latin-1, cut, values of the query string masked."""
     if record.app.mask_paths:
         return record.rule or ""
-    path = record.path
-    if not path.isascii():
-        path = path.encode("latin-1", "replace").decode("utf-8", "replace")
+    path = decoded(record.path[: 4 * PATH_LIMIT])
     if len(path) > PATH_LIMIT:
         path = path[:PATH_LIMIT] + "…"
     return path + masked_query(record.query) if record.query else path
+
+
+def decoded(path: str) -> str:
+    """A path as its sender meant it: WSGI hands on each byte as one character."""
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def masked_query(query: str) -> str:

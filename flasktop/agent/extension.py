@@ -42,4 +42,4 @@ class FlaskTop:
         if not settings.enabled:
             app.extensions[EXTENSION] = None
             return
-        app.wsgi_app = Middleware(app.wsgi_app, config=app.config)  # type: ignore[method-assign]
+        app.wsgi_app = Middleware(app.wsgi_app, app=app)  # type: ignore[method-assign]

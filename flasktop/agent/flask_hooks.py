@@ -7,14 +7,14 @@ signals and ``before_request`` functions cost more or see less.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flasktop.agent.guard import guard
 from flasktop.agent.runtime import process
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
-from flasktop.protocol.blackbox import SLOT, SLOT_ROUTE, SLOT_ROUTE_AT
-from flasktop.protocol.messages import ASYNC_VIEW
+from flasktop.protocol.blackbox import SLOT, SLOT_PATH_AT, SLOT_ROUTE, SLOT_ROUTE_AT
+from flasktop.protocol.messages import ASYNC_VIEW, UNMATCHED_METHOD
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from flasktop.agent.middleware import Middleware
 
 EXTENSION = "flasktop"
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _pack_route = SLOT_ROUTE.pack_into
+_pack_path = SLOT_ROUTE.pack_into  # both fields are of one size
 
 
 def flask_behind(wsgi_app: object) -> Flask | None:
@@ -58,14 +60,18 @@ def register(flask_app: Flask, app: AppInfo, middleware: Middleware) -> None:
 
 def _wrap(flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ...]], None]) -> None:
     original = getattr(flask_app, name)
+    place = f"noting {name}"
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
+        nonlocal note
         trace = current_trace.get()
         if trace is not None and not trace.finished:
             try:
                 note(trace, arguments)
             except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
-                guard.report(f"noting {name}", error)
+                guard.report(place, error)
+                if guard.off(place):
+                    note = _nothing
         return original(*arguments, **named)
 
     wrapped.__name__ = name
@@ -76,28 +82,10 @@ def _wrap(flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ..
 def _wrap_dispatch(flask_app: Any, app: AppInfo, middleware: Middleware) -> None:
     """Note the URL rule of each request; on every request's path, so written out."""
     dispatch = flask_app.full_dispatch_request
-    find_request = _request_finder()
-    labels: dict[str, bytes] = {}
-
-    def note(trace: RequestTrace) -> None:
-        trace.app = app
-        rule = find_request().url_rule
-        if rule is None:
-            return
-        route = trace.rule = rule.rule
-        trace.endpoint = rule.endpoint
-        label = labels.get(route)
-        if label is None:
-            label = labels[route] = route.encode("utf-8", "replace")
-            middleware.learn(route)
-        if route in middleware.ignored_routes:
-            trace.ignored = True
-        agent = process.agent
-        if trace.slot >= 0 and agent is not None:
-            journal = agent.journal
-            _pack_route(journal.memory, journal.slots_at + trace.slot * SLOT.size + SLOT_ROUTE_AT, label)
+    note = _rule_noter(app, middleware)
 
     def full_dispatch_request(*arguments: Any) -> Any:
+        nonlocal note
         trace = current_trace.get()
         # With a rule it is the outer of two requests (a test client in a view) and keeps its own.
         if trace is not None and trace.rule is None and not trace.finished:
@@ -105,10 +93,56 @@ def _wrap_dispatch(flask_app: Any, app: AppInfo, middleware: Middleware) -> None
                 note(trace)
             except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
                 guard.report("noting the URL rule", error)
+                if guard.off("noting the URL rule"):
+                    note = _nothing
         return dispatch(*arguments)
 
     full_dispatch_request.__wrapped__ = dispatch  # type: ignore[attr-defined]
     flask_app.full_dispatch_request = full_dispatch_request
+
+
+def _rule_noter(app: AppInfo, middleware: Middleware) -> Callable[[RequestTrace], None]:
+    find_request = _request_finder()
+    labels: dict[str, bytes] = {}
+
+    def note(trace: RequestTrace) -> None:
+        if trace.app is not app:
+            _adopt(trace, app)
+        rule = find_request().url_rule
+        if rule is None:
+            return
+        route = trace.rule = rule.rule
+        trace.endpoint = rule.endpoint
+        if rule.methods is None and trace.method not in KNOWN_METHODS:
+            trace.method = UNMATCHED_METHOD  # the rule takes any word that a client invents: no row for each
+        label = labels.get(route)
+        if label is None:
+            label = labels[route] = route.encode("utf-8", "replace")
+            middleware.learn(route)
+        agent = process.agent
+        if agent is None:
+            return
+        if route in middleware.ignored_routes:
+            trace.ignored = True
+            agent.release(trace)
+        elif trace.slot >= 0:
+            journal = agent.journal
+            _pack_route(journal.memory, journal.slots_at + trace.slot * SLOT.size + SLOT_ROUTE_AT, label)
+
+    return note
+
+
+def _adopt(trace: RequestTrace, app: AppInfo) -> None:
+    """The request is answered by an app behind the one that took it; if paths are masked there, so is this one."""
+    trace.app = app
+    agent = process.agent
+    if app.mask_paths and trace.slot >= 0 and agent is not None:
+        journal = agent.journal
+        _pack_path(journal.memory, journal.slots_at + trace.slot * SLOT.size + SLOT_PATH_AT, b"")
+
+
+def _nothing(*arguments: Any) -> None:
+    """Takes the place of a hook that was switched off."""
 
 
 def _request_finder() -> Callable[[], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Final
 
 LIMIT: Final = 20
@@ -19,7 +20,7 @@ class Guard:
     def __init__(self) -> None:
         self.errors = 0
         self._faults: dict[str, int] = {}
-        self.unsaid: list[str] = []
+        self.unsaid: deque[str] = deque()
 
     def report(self, place: str, error: BaseException) -> None:
         """Take note of ``error`` in ``place``; said once, switched off after ``LIMIT`` times."""
@@ -42,9 +43,11 @@ class Guard:
 
     def flush_log(self) -> None:
         """Log what was kept. Called from the app's threads only."""
-        unsaid, self.unsaid = self.unsaid, []
-        for message in unsaid:
-            logging.getLogger("flasktop").warning("%s", message)
+        try:
+            while self.unsaid:
+                logging.getLogger("flasktop").warning("%s", self.unsaid.popleft())
+        except Exception as error:  # noqa: BLE001 - a handler of the app's that raises, or another thread was faster
+            self.errors += not isinstance(error, IndexError)
 
 
 guard: Final = Guard()

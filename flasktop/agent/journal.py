@@ -12,6 +12,8 @@ from collections import deque
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from msgspec import structs
+
 from flasktop.protocol import blackbox
 from flasktop.protocol.blackbox import HEADER_BYTES, HELLO_AT, SLOT, Layout
 from flasktop.protocol.codec import encode
@@ -20,6 +22,8 @@ from flasktop.protocol.messages import Hello, Totals
 TOTALS_SHARE: Final = 16
 DEFINITIONS_SHARE: Final = 8
 """One part in so many of the file holds each copy of the totals, and the definitions; the ring gets the rest."""
+KEPT_FOR_LAST: Final = 8 * 1024
+"""Bytes of the definitions' region for the rows ``<unmatched>``, ``<other routes>`` and ``<other statements>``."""
 
 
 def layout_for(size: int, slots: int) -> Layout:
@@ -67,7 +71,9 @@ class Journal:
 
     def write_hello(self, hello: Hello) -> None:
         """Store the worker's Hello in the header."""
-        data = encode(hello)[: HEADER_BYTES - HELLO_AT]
+        data = encode(hello)
+        if len(data) > HEADER_BYTES - HELLO_AT:  # cut, it would be no message at all
+            data = encode(structs.replace(hello, apps=hello.apps[:1], directory=""))
         self.memory[HELLO_AT : HELLO_AT + len(data)] = data
         layout = self.layout
         sizes = (layout.slots, layout.definitions, layout.totals, layout.ring, len(data))
@@ -94,10 +100,13 @@ class Journal:
         self.next_seq += 1
         self._put(blackbox.HEAD, self._head)
 
-    def define(self, definitions: bytes) -> bool:
-        """Add an encoded ``Definitions`` message; False when there is no room for it."""
+    def define(self, definitions: bytes, last: bool = False) -> bool:
+        """Add an encoded ``Definitions`` message; False when there is no room for it.
+
+        ``last``: it is one of the few that take what comes after, and may use the room kept for them.
+        """
         end = self._definitions_length + len(definitions)
-        if end > self.layout.definitions:
+        if end > self.layout.definitions - (0 if last else KEPT_FOR_LAST):
             return False
         at = self.layout.definitions_at
         self.memory[at + self._definitions_length : at + end] = definitions
@@ -134,10 +143,10 @@ class Journal:
     def definitions_length(self) -> int:
         return self._definitions_length
 
-    def definitions_since(self, offset: int) -> bytes:
-        """All encoded definitions from ``offset`` on, ready to be sent."""
+    def definitions_since(self, offset: int, limit: int) -> bytes:
+        """The next encoded definitions from ``offset`` on, at most ``limit`` bytes (perhaps less than a message)."""
         at = self.layout.definitions_at
-        return self.memory[at + offset : at + self._definitions_length]
+        return self.memory[at + offset : at + min(self._definitions_length, offset + limit)]
 
     def frame(self, seq: int) -> bytes:
         """The encoded frame ``seq``, which must lie between ``oldest_seq`` and ``next_seq``."""

@@ -9,8 +9,9 @@ from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any
 
 from flasktop.agent import flask_hooks
-from flasktop.agent.body import wrap
+from flasktop.agent.body import length, wrap
 from flasktop.agent.config import Settings
+from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
 from flasktop.agent.runtime import Agent, process, start
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
@@ -19,6 +20,7 @@ from flasktop.protocol.messages import RAISED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
+    from flask import Flask
 
 _pack_slot = SLOT.pack_into
 _SLOT_SIZE = SLOT.size
@@ -34,6 +36,7 @@ class Middleware:
 
     Args:
         wsgi_app: the callable to wrap.
+        app: the Flask app behind it, for where it cannot be found (behind a plain function).
         name: what ``flasktop attach NAME`` calls the app; over ``FLASKTOP_NAME``.
         config: settings (``FLASKTOP_...``); default: the Flask app's config, and the environment.
 
@@ -42,8 +45,15 @@ class Middleware:
         RegistrationError: the Flask app behind it is registered already.
     """
 
-    def __init__(self, wsgi_app: WSGIApplication, *, name: str = "", config: Mapping[str, Any] | None = None) -> None:
-        flask_app = flask_hooks.flask_behind(wsgi_app)
+    def __init__(
+        self,
+        wsgi_app: WSGIApplication,
+        *,
+        app: Flask | None = None,
+        name: str = "",
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        flask_app = app if app is not None else flask_hooks.flask_behind(wsgi_app)
         if config is None:
             config = flask_app.config if flask_app is not None else {}
         self.wsgi_app = wsgi_app
@@ -76,7 +86,7 @@ class Middleware:
         try:
             trace = self._begin(agent, environ)
         except Exception as error:  # noqa: BLE001 - the guard's: an environ that we cannot read is still the app's
-            guard.report("beginning a request", error)
+            self._failed("beginning a request", error)
             return self.wsgi_app(environ, start_response)
         return self._serve(agent, trace, environ, start_response)
 
@@ -84,7 +94,7 @@ class Middleware:
         method = environ["REQUEST_METHOD"]
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         trace = RequestTrace(self.app, method, path, environ.get("QUERY_STRING", ""), perf_counter_ns())
-        if self._ignores is not None and self._ignores(path):
+        if self._ignores is not None and self._ignores(decoded(path)):
             trace.ignored = True
         else:
             _take_slot(agent, trace)
@@ -100,19 +110,20 @@ class Middleware:
         never_writes = self._never_writes
 
         def started(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
+            # First the server: where it refuses (headers sent already), what it has sent stays what it was.
+            write = start_response(status, headers, *rest, **named)
             try:  # noqa: SIM105 - contextlib.suppress costs half a microsecond on every request
                 trace.status = int(status[:3])
             except Exception:  # noqa: BLE001 - what is no status is for the server to refuse
                 pass
             trace.headers = headers
-            write = start_response(status, headers, *rest, **named)
             if never_writes:
                 return write
 
             def counted(data: bytes) -> object:
                 if not trace.bytes_sent:
                     trace.first_byte_ns = perf_counter_ns()
-                trace.bytes_sent += len(data)
+                trace.bytes_sent += length(data)
                 return write(data)
 
             return counted
@@ -127,11 +138,17 @@ class Middleware:
             raise
         trace.inside = False
         try:
-            return wrap(result, environ, trace, agent.end)
+            body: Iterable[bytes] = wrap(result, environ, trace, agent.end)
+            return body
         except Exception as error:  # noqa: BLE001 - the guard's: the body goes out as it is
-            guard.report("wrapping a body", error)
+            self._failed("wrapping a body", error)
             agent.end(trace)
             return result
+
+    def _failed(self, place: str, error: Exception) -> None:
+        guard.report(place, error)
+        if guard.off(place):
+            self._enabled = False
 
     def learn(self, route: str) -> None:
         """Called once for each URL rule that is used."""
@@ -142,14 +159,14 @@ class Middleware:
 def _take_slot(agent: Agent, trace: RequestTrace) -> None:
     """Write the request into the black box, so that a kill leaves it behind."""
     journal = agent.journal
+    app = trace.app
+    path = b"" if app.mask_paths else trace.path.encode("latin-1", "replace")
+    method = _METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
     try:
         slot = journal.free_slots.pop()
     except IndexError:
         return  # more in flight than slots: it is recorded when it ends
     trace.slot = slot
     agent.running[slot] = trace
-    app = trace.app
-    path = b"" if app.mask_paths else trace.path.encode("latin-1", "replace")
     at = journal.slots_at + slot * _SLOT_SIZE
-    method = _METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
     _pack_slot(journal.memory, at, 1, trace.start_ns, method, app.label, path, b"")

@@ -54,8 +54,8 @@ class Recorder:
         """Bytes that the tables hold, estimated: what was defined is held about twice, as text and as key."""
         return 2 * self._journal.definitions_length
 
-    def drain(self, sampler: Sampler | None = None) -> None:
-        """Write frames until nothing is left; with ``sampler`` also a process sample and the changed totals."""
+    def drain(self, sampler: Sampler | None = None, due: bool = False) -> None:
+        """Write frames until nothing is left; when ``due`` also a process sample and the changed totals."""
         self._journal.alive(time.time(), time.perf_counter())
         pending = self._source.pending
         while True:
@@ -64,11 +64,16 @@ class Recorder:
             traces = self._take(pending, now_ns)
             outside = self._take_outside(now_ns)
             more = bool(pending)
-            sample = totals = None
-            if sampler is not None and not more:
-                sample = self._sample(sampler, now_ns)
-                totals = self.totals.changed()
-            self._write(now_ns, first, traces, outside, sample, totals)
+            if more or not due:
+                self._write(now_ns, first, traces, outside, None, None)
+            else:
+                changed = self.totals.changed()
+                sample = self._sample(sampler, now_ns) if sampler is not None else None
+                self._write(now_ns, first, traces, outside, sample, changed[0] if changed else None)
+                for part in changed[1:]:
+                    self._write(now_ns, self.next_number, (), (), None, part)
+                if changed:
+                    self._journal.write_totals(self.totals.complete())
             if not more:
                 return
 
@@ -78,6 +83,9 @@ class Recorder:
         while pending and len(traces) < FRAME_TRACES and spans < FRAME_SPANS:
             record = pending.popleft()
             if record.ignored:
+                continue
+            if guard.off("describing a request"):
+                self.next_number += 1
                 continue
             try:
                 trace = self._encoder.trace(record, self.next_number, now_ns)
@@ -99,12 +107,19 @@ class Recorder:
     def _take_outside(self, now_ns: int) -> tuple[OutsideSpan, ...]:
         spans: list[OutsideSpan] = []
         while sink.outside and len(spans) < FRAME_SPANS:
-            span = self._encoder.outside(sink.outside.popleft(), now_ns)
-            self.totals.add_span(span.span, UNKNOWN)
-            spans.append(span)
+            record = sink.outside.popleft()
+            try:
+                span = self._encoder.outside(record, now_ns)
+                self.totals.add_span(span.span, UNKNOWN)
+                spans.append(span)
+            except Exception as error:  # noqa: BLE001 - the guard's: one odd span must not lose the others
+                guard.report("describing a span", error)
+                sink.outside_dropped += 1
         return tuple(spans)
 
     def _sample(self, sampler: Sampler, now_ns: int) -> Sample | None:
+        if guard.off("sampling the process"):
+            return None
         running = [record for record in self._source.running if record is not None]
         try:
             return sampler.sample(
@@ -133,15 +148,17 @@ class Recorder:
     ) -> None:
         finished = self.next_number - first
         outside_dropped = sink.outside_dropped - self._outside_dropped_seen
-        if not (finished or outside or outside_dropped or sample is not None):
+        if not (finished or outside or outside_dropped or sample is not None or totals is not None):
             return
         self._outside_dropped_seen += outside_dropped
         seq, wall, mono = self._journal.next_seq, time.time(), now_ns / 1e9
         frame = Frame(seq, wall, mono, first, finished, traces, outside, outside_dropped, sample, totals)
-        data = encode(frame)
+        try:
+            data = encode(frame)
+        except Exception as error:  # noqa: BLE001 - the guard's: what cannot be said is missing, and counted as such
+            guard.report("encoding a frame", error)
+            data = encode(Frame(seq, wall, mono, first, finished, (), (), outside_dropped, None, None))
         if len(data) > min(self._journal.layout.ring, MAX_TO_READER) // 2:
             # Detail too large to keep: the totals have it, and the numbers say that it is missing.
             data = encode(Frame(seq, wall, mono, first, finished, (), (), outside_dropped, sample, totals))
         self._journal.append(data, mono, wall)
-        if totals is not None:
-            self._journal.write_totals(self.totals.complete())

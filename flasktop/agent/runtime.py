@@ -13,6 +13,7 @@ import sys
 import time
 from _thread import allocate_lock
 from collections import deque
+from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Final
 
@@ -30,6 +31,10 @@ from flasktop.errors import FlasktopError
 from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
 from flasktop.protocol.messages import PROTOCOL_VERSION, Hello, Totals
 
+APPS_TOLD: Final = 12
+LABEL_LIMIT: Final = 100
+DIRECTORY_LIMIT: Final = 800
+"""What a Hello tells is bounded, so that it fits into the journal's header: apps, characters, bytes of UTF-8."""
 TICK_S: Final = 0.2
 """Finished requests wait at most so long before they are encoded."""
 SAMPLE_S: Final = 1.0
@@ -55,6 +60,9 @@ class Agent:
         self.journal: Journal
         self.running: list[RequestTrace | None] = []
         self.killed: deque[tuple[float, int]] = deque()
+        self._claims: list[rendezvous.Claim] = []
+        self._undoing: list[Callable[[], None]] = []
+        self._gc = GcClock()
         self._stopping = False
         self._stopped = native.original("_thread", "allocate_lock")()
 
@@ -72,37 +80,59 @@ class Agent:
         self._greenlets = native.greenlets()
         self.cpu_known = not self._greenlets
         self._environ_label = server_label(environ, self._greenlets)
+        self._sleep = native.original("time", "sleep")
+        self._process_started = self.started_at
+        self._group = self.pid
+        self._directory = _working_directory()
         directory = rendezvous.server_directory(settings.dir or None, warn=lambda refusal: guard.say(str(refusal)))
         rendezvous.sweep(directory)
         self.files = rendezvous.WorkerFiles(directory, self.pid, int(self.started_at * 1000))
-        self._claims: list[rendezvous.Claim] = []
-        listener = rendezvous.bind(self.files.socket, native.socket)
-        try:
-            self.journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
-        except BaseException:
-            listener.close()
-            os.unlink(self.files.socket)
-            raise
-        self._claims = [rendezvous.claim(self.files.socket), rendezvous.claim(self.files.journal)]
         self.running = [None] * settings.max_in_flight
+        try:
+            self._open(settings)
+        except BaseException:
+            self._undo()
+            raise
+        atexit.register(self.stop)
+
+    def _open(self, settings: Settings) -> None:
+        listener = rendezvous.bind(self.files.socket, native.socket)
+        self._undoing.append(listener.close)
+        self._claims.append(rendezvous.claim(self.files.socket))
+        self.journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
+        self._claims.append(rendezvous.claim(self.files.journal))
         self.recorder = Recorder(self.journal, settings, self)
         self.server = Server(
             self.journal, self._hello, self._totals, lambda: self.recorder.next_number, settings.max_readers
         )
+        self._undoing.append(self.server.abandon)
         self.server.listen(listener)
-        self._gc = GcClock()
-        self._process_started = self.started_at
-        self._group = self.pid
         self.journal.write_hello(self._hello())
         self._gc.install()
-        sink.span_cap = settings.max_spans
-        sink.active = self.active = True
+        self._undoing.append(self._gc.remove)
+        # Before the thread: where two import at once, a greenlet gives way, and the next request finds no agent yet.
         install_sql()
         if self._greenlets:
             __import__("psutil")  # its locks must not be made by a native thread under greenlets
+        sink.span_cap = settings.max_spans
+        sink.active = self.active = True
         self._stopped.acquire()
         native.start_thread(self._run)
-        atexit.register(self.stop)
+
+    def _undo(self) -> None:
+        """Leave nothing of a start that failed."""
+        sink.active = self.active = False
+        for undo in reversed(self._undoing):
+            with contextlib.suppress(OSError):
+                undo()
+        for claim in self._claims:
+            rendezvous.remove(claim)
+
+    def _switch_off(self) -> None:
+        """Record nothing more in this process."""
+        sink.active = self.active = False
+        self.pending.clear()
+        sink.outside.clear()
 
     def _hello(self) -> Hello:
         flask, sqlalchemy = sys.modules.get("flask"), sys.modules.get("sqlalchemy")
@@ -113,10 +143,10 @@ class Agent:
             self.started_at,
             time.perf_counter(),
             time.time(),
-            tuple(self.apps),
+            tuple(self.apps[:APPS_TOLD]),
             self._group,
-            self._environ_label,
-            os.getcwd()[:1024],
+            self._environ_label[:LABEL_LIMIT],
+            self._directory,
             __version__,
             platform.python_version(),
             _version_of("flask") if flask else "",
@@ -124,9 +154,9 @@ class Agent:
             (),
         )
 
-    def _totals(self) -> Totals:
+    def _totals(self) -> list[Totals]:
         self.recorder.drain()
-        return self.recorder.totals.complete()
+        return self.recorder.totals.complete_parts()
 
     # -- the hot path's end of it --
 
@@ -140,9 +170,11 @@ class Agent:
         if self.pid != os.getpid():
             return  # a request that forked ends in both processes; it belongs to the parent
         try:
-            self._release(trace)
+            self.release(trace)
         except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
             guard.report("ending a request", error)
+            if guard.off("ending a request"):
+                self._switch_off()
         if len(self.pending) < PENDING_LIMIT:
             self.pending.append(trace)
         else:
@@ -150,9 +182,11 @@ class Agent:
         if current_trace.get() is trace:
             current_trace.set(None)
 
-    def _release(self, trace: RequestTrace) -> None:
+    def release(self, trace: RequestTrace) -> None:
+        """Give the slot of a request back, or keep it for a while as killed."""
         slot = trace.slot
         if slot >= 0:
+            trace.slot = -1
             self.running[slot] = None
             if trace.raised is not None and not issubclass(trace.raised, Exception):
                 self.journal.memory[self.journal.slots_at + slot * SLOT.size] = SLOT_KILLED
@@ -165,18 +199,24 @@ class Agent:
 
     def _run(self) -> None:
         try:
+            self._loop(self._sampler())
+        except BaseException as error:  # noqa: BLE001 - the thread's last line: the app must not see it
+            guard.report("the agent's thread", error)
+        finally:
+            self._end()
+
+    def _sampler(self) -> Sampler | None:
+        try:
             sampler = Sampler(self._gc, self.held_bytes)
             self._process_started = sampler.started_at
             self._group = server_group()
             self.journal.write_hello(self._hello())
-            self._loop(sampler)
-        except BaseException as error:  # noqa: BLE001 - the thread's last line: the app must not see it
-            guard.report("the agent's thread", error)
-            sink.active = self.active = False
-        finally:
-            self._end()
+        except Exception as error:  # noqa: BLE001 - the guard's: without psutil, or /proc, requests are still shown
+            guard.report("sampling the process", error)
+            return None
+        return sampler
 
-    def _loop(self, sampler: Sampler) -> None:
+    def _loop(self, sampler: Sampler | None) -> None:
         tick = sample = upkeep = time.perf_counter()
         touch = tick + TOUCH_S
         while not self._stopping:
@@ -189,23 +229,36 @@ class Agent:
             due = now >= sample
             if due:
                 sample = now + SAMPLE_S
-            self._guarded("recording", self.recorder.drain, sampler if due else None)
+            self._guarded("recording", self.recorder.drain, sampler, due)
             self._free_killed(now)
             if now >= upkeep:
                 upkeep = now + UPKEEP_S
-                self._guarded("keeping the socket", self._upkeep)
+                self._guarded("hooking SQLAlchemy", install_sql)
+                self._guarded("keeping the journal", self._keep_journal)
+                self._guarded("keeping the socket", self._keep_socket)
             if now >= touch:
                 touch = now + TOUCH_S
                 self._guarded("keeping the files", self._touch)
 
     def _guarded(self, place: str, work: Any, *arguments: Any) -> None:
         if guard.off(place):
-            time.sleep(TICK_S) if place == "serving readers" else None
+            if work == self.server.step:
+                self._sleep(TICK_S)
             return
         try:
             work(*arguments)
         except Exception as error:  # noqa: BLE001 - the guard of the agent's thread
             guard.report(place, error)
+            if guard.off(place):
+                self._give_up(work)
+
+    def _give_up(self, work: Any) -> None:
+        """After its last fault, what a part of ours leaves behind must not grow or keep others waiting."""
+        if work == self.recorder.drain:
+            self._switch_off()
+        elif work == self.server.step:
+            with contextlib.suppress(Exception):
+                self.server.close("serving readers failed again and again")
 
     def _free_killed(self, now: float) -> None:
         while self.killed and now - self.killed[0][0] > KILLED_GRACE_S:
@@ -213,18 +266,32 @@ class Agent:
             self.journal.memory[self.journal.slots_at + slot * SLOT.size] = 0
             self.journal.free_slots.append(slot)
 
-    def _upkeep(self) -> None:
-        """Bind again where the path has vanished; SQLAlchemy may have been imported since."""
-        install_sql()
-        socket_claim, journal_claim = self._claims
-        if not rendezvous.holds(journal_claim):
-            rendezvous.server_directory(self.settings.dir or None)
-            self.journal.move(self.files.journal)
-            self._claims[1] = rendezvous.claim(self.files.journal)
-        if not rendezvous.holds(socket_claim):
-            rendezvous.server_directory(self.settings.dir or None)
-            self.server.listen(rendezvous.bind(self.files.socket, native.socket))
-            self._claims[0] = rendezvous.claim(self.files.socket)
+    def _keep_journal(self) -> None:
+        """Go on in a new file where the path has vanished (temporary folders are swept)."""
+        if rendezvous.holds(self._claims[1]):
+            return
+        self._find_directory()
+        self.journal.move(self.files.journal)
+        self._claims[1] = rendezvous.claim(self.files.journal)
+        for slot, trace in enumerate(self.running):
+            if trace is None:  # it may have ended while the file was copied
+                self.journal.memory[self.journal.slots_at + slot * SLOT.size] = 0
+
+    def _keep_socket(self) -> None:
+        """Bind again where the path has vanished."""
+        if rendezvous.holds(self._claims[0]):
+            return
+        self._find_directory()
+        self.server.listen(rendezvous.bind(self.files.socket, native.socket))
+        self._claims[0] = rendezvous.claim(self.files.socket)
+
+    def _find_directory(self) -> None:
+        """Make the directory again; another one where its parent has gone, too (a user's, when they log out)."""
+        try:
+            rendezvous.server_directory(str(self.files.directory))
+        except FlasktopError:
+            directory = rendezvous.server_directory(self.settings.dir or None)
+            self.files = rendezvous.WorkerFiles(directory, self.pid, self.files.started_ms)
 
     def _touch(self) -> None:
         for path in (self.files.socket, self.files.journal, self.files.directory):
@@ -238,7 +305,7 @@ class Agent:
 
     def stop(self) -> None:
         """End cleanly; waits at most ``STOP_WAIT_S`` for the thread. Called at exit."""
-        if self.pid != os.getpid() or self._stopping:
+        if self.pid != os.getpid() or self._stopping or not self._claims:
             return
         self._stopping = True
         self.server.wake()
@@ -249,10 +316,12 @@ class Agent:
             sink.active = self.active = False
             self._gc.remove()
             self.recorder.drain()
-            self.server.close("the worker ended")
+            # Before the good-byes, which readers may take long to take: the exit waits for a tenth of a second.
             clean = self.journal.nobody_in_flight and self._stopping
             for claim in self._claims if clean else self._claims[:1]:
                 rendezvous.remove(claim)
+            self.server.close("the worker ended")
+            self.pending.clear()
         except Exception as error:  # noqa: BLE001 - the interpreter may be half gone
             guard.report("ending", error)
         finally:
@@ -260,10 +329,10 @@ class Agent:
 
     def abandon(self) -> None:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""
-        for descriptor in self.server.descriptors() if self.active else ():
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self.active = False
+        if self.active:
+            self.active = False
+            self._gc.remove()
+            self.server.abandon()
 
 
 def install_sql() -> None:
@@ -276,6 +345,14 @@ def install_sql() -> None:
         sql.install()
     except Exception as error:  # noqa: BLE001 - a SQLAlchemy that we do not know must not break the app
         guard.report("hooking SQLAlchemy", error)
+
+
+def _working_directory() -> str:
+    """The process's directory, bounded; empty where it has been deleted (as deployments do)."""
+    try:
+        return os.fsencode(os.getcwd())[:DIRECTORY_LIMIT].decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _version_of(package: str) -> str:
@@ -309,6 +386,9 @@ def start(settings: Settings, environ: dict[str, Any]) -> Agent | None:
         pid = os.getpid()
         if process.agent is not None and process.agent.pid == pid:
             return process.agent
+        if not process.fork_hook and hasattr(os, "register_at_fork"):
+            process.fork_hook = True
+            os.register_at_fork(after_in_child=_after_fork)
         agent = Agent(pid)
         try:
             _check_platform()
@@ -316,9 +396,6 @@ def start(settings: Settings, environ: dict[str, Any]) -> Agent | None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the app runs as before
             _explain(error)
         process.agent = agent
-        if not process.fork_hook and hasattr(os, "register_at_fork"):
-            process.fork_hook = True
-            os.register_at_fork(after_in_child=_after_fork)
         return agent
     finally:
         process.starting.release()

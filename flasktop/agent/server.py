@@ -21,6 +21,8 @@ from flasktop.protocol.messages import Bye, Caught, Hello, Refusal, Subscribe, T
 
 PATIENCE_S: Final = 5.0
 """A reader that has not said what it wants after so long is cut; one that takes nothing for so long may be replaced."""
+DEAF_S: Final = 1.0
+"""For how long no reader is accepted after the system refused us one."""
 DEFINITIONS_CHUNK: Final = 256 * 1024
 _READ: Final = 1
 _WRITE: Final = 4
@@ -38,6 +40,7 @@ class Reader:
         self.since = now
         self.progress = now
         self.definitions = 0
+        self.greetings: list[bytes] = []
         self.cursor = 0
         self.caught_at = 0
         self.back = -1
@@ -50,24 +53,29 @@ class Server:
     Args:
         journal: what is served.
         hello: makes the first message, with the clocks of now.
-        totals: makes the whole totals, after draining what has finished (so that a new reader misses nothing).
+        totals: makes the whole totals, in parts, after draining what has finished (a new reader misses nothing).
         next_number: the number that the next finished trace will get.
         limit: readers at once.
+        patience_s: see ``PATIENCE_S``.
     """
 
     def __init__(
         self,
         journal: Journal,
         hello: Callable[[], Hello],
-        totals: Callable[[], Totals],
+        totals: Callable[[], list[Totals]],
         next_number: Callable[[], int],
         limit: int,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._journal = journal
         self._hello = hello
         self._totals = totals
         self._next_number = next_number
         self._limit = limit
+        self._patience = patience_s
+        self._deaf_until = 0.0
+        self._closed = False
         self._readers: dict[int, Reader] = {}
         self._listener: Any = None
         self._poll = native.poll()
@@ -86,7 +94,9 @@ class Server:
 
     def _close_listener(self) -> None:
         if self._listener is not None:
-            self._poll.unregister(self._listener.fileno())
+            if not self._deaf_until:
+                self._poll.unregister(self._listener.fileno())
+            self._deaf_until = 0.0
             self._listener.close()
             self._listener = None
 
@@ -96,7 +106,9 @@ class Server:
 
     def wake(self) -> None:
         """End the wait in ``step``; called from other threads."""
-        with contextlib.suppress(OSError):  # full: it is awake already; closed: it has ended
+        if self._closed:
+            return
+        with contextlib.suppress(OSError):  # full: it is awake already
             os.write(self._wake_write, b"!")
 
     # -- one round --
@@ -104,13 +116,16 @@ class Server:
     def step(self, timeout_s: float) -> None:
         """Wait for something to do, at most ``timeout_s``, and do it."""
         now = time.perf_counter()
+        if self._deaf_until and now >= self._deaf_until and self._listener is not None:
+            self._deaf_until = 0.0
+            self._poll.register(self._listener.fileno(), _READ)
         for reader in list(self._readers.values()):
             self._fill(reader)
             self._watch(reader)
         for descriptor, events in self._poll.poll(max(timeout_s, 0) * 1000):
             self._handle(descriptor, events, time.perf_counter())
         for reader in list(self._readers.values()):
-            if not reader.subscribed and now - reader.since > PATIENCE_S:
+            if not reader.subscribed and now - reader.since > self._patience:
                 self._cut(reader)
 
     def _handle(self, descriptor: int, events: int, now: float) -> None:
@@ -128,7 +143,12 @@ class Server:
         try:
             # _accept of the C socket: gevent's accept() would make a hub in this thread
             descriptor, _ = self._listener._accept()
+        except BlockingIOError:
+            return
         except OSError:
+            # Out of descriptors, it may be: the caller stays in the queue, and must not keep us running in circles.
+            self._poll.unregister(self._listener.fileno())
+            self._deaf_until = now + DEAF_S
             return
         connection = native.socket(fileno=descriptor)
         connection.setblocking(False)
@@ -146,8 +166,9 @@ class Server:
     def _make_room(self, now: float) -> None:
         if len(self._readers) < self._limit:
             return
-        slowest = min(self._readers.values(), key=lambda reader: reader.progress)
-        if not slowest.out or now - slowest.progress < PATIENCE_S:
+        waiting = [reader for reader in self._readers.values() if reader.out]
+        slowest = min(waiting, key=lambda reader: reader.progress, default=None)
+        if slowest is None or now - slowest.progress < self._patience:
             raise FlasktopError(
                 f"This worker already serves {self._limit} readers.",
                 "Close one of them, or raise FLASKTOP_MAX_READERS.",
@@ -181,20 +202,24 @@ class Server:
         reader.cursor = self._journal.first_since(now - max(wish.history_s, 0.0))
         reader.back = reader.cursor - 1 if wish.backfill else -1
         reader.caught_at = self._journal.next_seq
-        self._put(reader, self._definitions(reader) + encode(totals))
+        reader.greetings = [encode(part) for part in reversed(totals)]
 
     # -- what to send next --
-
-    def _definitions(self, reader: Reader) -> bytes:
-        data = self._journal.definitions_since(reader.definitions)
-        reader.definitions += len(data)
-        return data
 
     def _fill(self, reader: Reader) -> None:
         """Give a reader whose buffer is empty its next piece."""
         if reader.out or not reader.subscribed:
             return
         journal = self._journal
+        if reader.definitions < journal.definitions_length:
+            # First, so that whatever comes next names nothing unknown; in pieces, which may end within a message.
+            piece = journal.definitions_since(reader.definitions, DEFINITIONS_CHUNK)
+            reader.definitions += len(piece)
+            self._put(reader, piece)
+            return
+        if reader.greetings:
+            self._put(reader, reader.greetings.pop())
+            return
         if not reader.caught and reader.cursor >= reader.caught_at:
             reader.caught = True
             self._put(reader, encode(Caught(reader.next_number, journal.history_from)))
@@ -202,10 +227,10 @@ class Server:
         oldest = journal.oldest_seq
         reader.cursor = max(reader.cursor, oldest)
         if reader.cursor < journal.next_seq:
-            self._put(reader, self._definitions(reader) + journal.frame(reader.cursor))
+            self._put(reader, journal.frame(reader.cursor))
             reader.cursor += 1
         elif reader.back >= oldest:
-            self._put(reader, self._definitions(reader) + journal.frame(reader.back))
+            self._put(reader, journal.frame(reader.back))
             reader.back -= 1
 
     def _put(self, reader: Reader, data: bytes) -> None:
@@ -241,7 +266,11 @@ class Server:
 
     def close(self, reason: str) -> None:
         """Say good-bye to whoever takes it at once, and close everything."""
+        if self._closed:
+            return
+        self._closed = True
         for reader in list(self._readers.values()):
+            reader.back = -1
             for _ in range(64):
                 self._fill(reader)
                 if not reader.out:
@@ -255,8 +284,16 @@ class Server:
         os.close(self.wake_read)
         os.close(self._wake_write)
 
-    def descriptors(self) -> list[int]:
-        """The descriptors that a forked child must close."""
+    def abandon(self) -> None:
+        """Close what a forked child has inherited, and tell nobody."""
+        if self._closed:
+            return
+        self._closed = True
         sockets = [self._listener] if self._listener is not None else []
-        sockets += [reader.connection for reader in self._readers.values()]
-        return [one.fileno() for one in sockets] + [self.wake_read, self._wake_write]
+        # By the objects: closed by number, they would close that number once more when they are freed.
+        for one in sockets + [reader.connection for reader in self._readers.values()]:
+            with contextlib.suppress(OSError):
+                one.close()
+        for descriptor in (self.wake_read, self._wake_write):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)

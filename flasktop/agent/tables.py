@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 CACHED_KEYS: Final = 4096
 CACHED_TEXT: Final = 4 * 1024 * 1024
-"""Bounds of the cache from raw statement texts to ids, in entries and characters: literals make endless texts."""
+CACHED_ONE: Final = 128 * 1024
+"""Bounds of the cache from raw statement texts to ids, in entries and characters (of all, of one): literals make
+endless texts."""
 
-Define = Callable[[bytes], bool]
-"""Stores an encoded ``Definitions``; False when there is no room."""
+Define = Callable[[bytes, bool], bool]
+"""Stores an encoded ``Definitions``; False when there is no room. The rows that take the rest (the second argument is
+True) have room of their own."""
 
 
 class Routes:
@@ -50,7 +53,7 @@ class Routes:
     def _new(self, key: tuple[str, str | None, str | None], trace: RequestTrace) -> int:
         app = trace.app.name
         if trace.rule is None:
-            return self._add(key, RouteDef(self._count, app, UNMATCHED_METHOD, UNMATCHED_ROUTE, ""))
+            return self._add(key, RouteDef(self._count, app, UNMATCHED_METHOD, UNMATCHED_ROUTE, ""), last=True)
         if self._count < self._limit:
             new = self._add(key, RouteDef(self._count, app, trace.method, trace.rule, trace.endpoint))
             if new >= 0:
@@ -58,12 +61,13 @@ class Routes:
         other = (app, "", OTHER_ROUTE)
         known = self._ids.get(other)
         if known is None:
-            known = self._add(other, RouteDef(self._count, app, UNMATCHED_METHOD, OTHER_ROUTE, ""))
-        self._ids[key] = known
+            known = self._add(other, RouteDef(self._count, app, UNMATCHED_METHOD, OTHER_ROUTE, ""), last=True)
+        if len(self._ids) < 4 * self._limit:
+            self._ids[key] = known
         return known
 
-    def _add(self, key: tuple[str, str | None, str | None], definition: RouteDef) -> int:
-        if not self._define(encode(Definitions((definition,), ()))):
+    def _add(self, key: tuple[str, str | None, str | None], definition: RouteDef, last: bool = False) -> int:
+        if not self._define(encode(Definitions((definition,), ())), last):
             return -1
         self._ids[key] = definition.id
         self._count += 1
@@ -89,10 +93,14 @@ class Statements:
 
     def id(self, span: SpanRecord) -> int:
         """The id of the span's row of queries."""
+        if span.text is OTHER_STATEMENT:
+            return self._other_id()
         key = span.key()
         known = self._cache.get(key)
         if known is not None:
             return known[0]
+        if guard.off("describing a statement"):
+            return self._other_id()
         try:
             number = self._resolve(span)
         except Exception as error:  # noqa: BLE001 - the guard's: one odd statement must not lose the whole frame
@@ -101,6 +109,8 @@ class Statements:
         if len(self._cache) >= CACHED_KEYS or self._cached_text > CACHED_TEXT:
             self._cache.clear()
             self._cached_text = 0
+        if len(span.text) > CACHED_ONE:
+            return number  # as rare as it is long: rather described again than held
         self._cache[key] = (number, span)  # the span keeps alive what the key names by identity
         self._cached_text += len(span.text)
         return number
@@ -128,8 +138,8 @@ class Statements:
         self._ids[content] = number
         return number
 
-    def _add(self, definition: StatementDef) -> bool:
-        if not self._define(encode(Definitions((), (definition,)))):
+    def _add(self, definition: StatementDef, last: bool = False) -> bool:
+        if not self._define(encode(Definitions((), (definition,))), last):
             return False
         self._kinds.append(definition.kind)
         return True
@@ -137,6 +147,6 @@ class Statements:
     def _other_id(self) -> int:
         if self._other < 0:
             number = len(self._kinds)
-            if self._add(StatementDef(number, STATEMENT, "", "", OTHER_STATEMENT, "", 0, "", "")):
+            if self._add(StatementDef(number, STATEMENT, "", "", OTHER_STATEMENT, "", 0, "", ""), last=True):
                 self._other = number
         return self._other

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from flasktop.protocol.messages import (
     RAISED,
     UNKNOWN,
@@ -12,6 +15,14 @@ from flasktop.protocol.messages import (
     Totals,
     Trace,
 )
+
+PART_BYTES: Final = 128 * 1024
+"""Totals are told in parts of about this size: a message is bounded, and must fit into the smallest ring."""
+ROUTE_BYTES: Final = 120
+STATEMENT_BYTES: Final = 48
+STATUS_BYTES: Final = 8
+ID_BYTES: Final = 4
+"""Estimates from above of what rows take when encoded."""
 
 
 def is_error(trace: Trace) -> bool:
@@ -134,17 +145,41 @@ class TotalsTable:
         self._changed_statements.add(number)
         return row
 
-    def changed(self) -> Totals | None:
-        """The rows that changed since the last call, None where nothing did."""
-        if not self._changed_routes and not self._changed_statements:
-            return None
-        routes = tuple(self._routes[number].message() for number in self._changed_routes)
-        statements = tuple(self._statements[number].message() for number in self._changed_statements)
+    def changed(self) -> list[Totals]:
+        """The rows that changed since the last call, in parts of bounded size; none where nothing did."""
+        routes = [self._routes[number] for number in self._changed_routes]
+        statements = [self._statements[number] for number in self._changed_statements]
         self._changed_routes.clear()
         self._changed_statements.clear()
-        return Totals(self.traces, routes, statements, False)
+        return [Totals(self.traces, *part, False) for part in _parts(routes, statements)]
 
     def complete(self) -> Totals:
-        """All rows."""
+        """All rows, for the journal file."""
         routes = tuple(row.message() for row in self._routes.values())
         return Totals(self.traces, routes, tuple(row.message() for row in self._statements.values()), True)
+
+    def complete_parts(self) -> list[Totals]:
+        """All rows, in parts each of which fits into a message; at least one."""
+        parts = _parts(self._routes.values(), self._statements.values()) or [((), ())]
+        return [Totals(self.traces, *part, True) for part in parts]
+
+
+def _parts(
+    routes: Iterable[_Route], statements: Iterable[_Statement]
+) -> list[tuple[tuple[RouteTotal, ...], tuple[StatementTotal, ...]]]:
+    """Divide rows so that no part is much longer than ``PART_BYTES`` when encoded."""
+    parts: list[tuple[list[RouteTotal], list[StatementTotal]]] = []
+    room = 0
+    for route in routes:
+        if room <= 0:
+            parts.append(([], []))
+            room = PART_BYTES
+        parts[-1][0].append(route.message())
+        room -= ROUTE_BYTES + STATUS_BYTES * len(route.statuses)
+    for statement in statements:
+        if room <= 0:
+            parts.append(([], []))
+            room = PART_BYTES
+        parts[-1][1].append(statement.message())
+        room -= STATEMENT_BYTES + ID_BYTES * len(statement.routes)
+    return [(tuple(first), tuple(second)) for first, second in parts]

@@ -11,6 +11,14 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Final
 
+from flasktop.protocol.messages import OTHER_STATEMENT, STATEMENT
+
+NAME_LIMIT: Final = 80
+"""An app's name is cut after so many characters."""
+
+FOLDED_KEYS: Final = 1000
+"""Statements beyond the cap are summed under so many keys in one trace; further ones share one sum."""
+
 FOLD_LAG: Final = 64
 """How many spans beyond the cap stay whole, so that their rows are still being counted, before they are folded."""
 
@@ -97,8 +105,9 @@ class AppInfo:
     __slots__ = ("label", "mask_paths", "name")
 
     def __init__(self, name: str, mask_paths: bool = False) -> None:
-        self.name = name
-        self.label = name.encode("utf-8", "replace")
+        # Cut and clean: it travels in every Hello, and a lone surrogate (an odd environment variable) cannot.
+        self.label = name[:NAME_LIMIT].encode("utf-8", "replace")
+        self.name = self.label.decode()
         self.mask_paths = mask_paths
 
 
@@ -159,8 +168,24 @@ class RequestTrace:
         key = span.key()
         total = self.folded.get(key)
         if total is None:
-            total = self.folded[key] = FoldedSum(span)
+            if len(self.folded) >= FOLDED_KEYS and span.kind == STATEMENT:
+                # Endless texts (literals in raw SQL): each would hold its text, so they are summed without it.
+                key = (OTHER_STATEMENT,)
+                total = self.folded.get(key)
+            if total is None:
+                total = self.folded[key] = FoldedSum(_other_statement() if key == (OTHER_STATEMENT,) else span)
         total.add(span)
+
+
+def _other_statement() -> SpanRecord:
+    span = SpanRecord()
+    span.kind = STATEMENT
+    span.text = OTHER_STATEMENT
+    span.engine = Engine("", "")
+    span.code = span.relationship = span.failure = span.folded = None
+    span.instruction = span.start_ns = span.execute_ns = span.fetch_ns = span.cpu_ns = span.batch = 0
+    span.rows = -1
+    return span
 
 
 current_trace: Final[ContextVar[RequestTrace | None]] = ContextVar("flasktop_trace", default=None)

@@ -15,6 +15,7 @@ and ``parse`` takes what is whole and leaves the rest.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ SLOT: Final = struct.Struct("<B7xQ8s40s96s96s")
 """State, start (ns, monotonic), method, app, path, route: UTF-8, cut, padded with zero bytes."""
 SLOT_ROUTE: Final = struct.Struct("<96s")
 SLOT_ROUTE_AT: Final = SLOT.size - SLOT_ROUTE.size
+SLOT_PATH_AT: Final = SLOT_ROUTE_AT - SLOT_ROUTE.size
 SLOT_FREE: Final = 0
 SLOT_BUSY: Final = 1
 SLOT_KILLED: Final = 2
@@ -119,9 +121,11 @@ def parse(data: bytes) -> BlackBox:
     wall, mono = CLOCKS[0].unpack_from(data, CLOCKS[1])
     definitions_end = layout.definitions_at + DEFINITIONS_LENGTH[0].unpack_from(data, DEFINITIONS_LENGTH[1])[0]
     definitions = data[layout.definitions_at : min(definitions_end, layout.totals_at)]
+    if not math.isfinite(mono):
+        mono = 0.0
     return BlackBox(
         hello=hello,
-        at=wall,
+        at=wall if math.isfinite(wall) else 0.0,
         definitions=tuple(_only(Definitions, _walk(definitions))),
         totals=_totals(data, layout),
         frames=tuple(_only(Frame, _walk(_ring(data, layout)))),
@@ -136,7 +140,8 @@ def peek(header: bytes) -> tuple[Hello, float]:
         ProtocolError: as ``parse``.
     """
     hello, _ = _header(header)
-    return hello, CLOCKS[0].unpack_from(header, CLOCKS[1])[0]
+    wall = CLOCKS[0].unpack_from(header, CLOCKS[1])[0]
+    return hello, wall if math.isfinite(wall) else 0.0
 
 
 def _preamble(data: bytes) -> tuple[Hello, Layout]:
@@ -190,7 +195,7 @@ def _ring(data: bytes, layout: Layout) -> bytes:
     """The ring's content from tail to head, unrolled."""
     head = HEAD[0].unpack_from(data, HEAD[1])[0]
     tail = TAIL[0].unpack_from(data, TAIL[1])[0]
-    if not 0 <= head - tail <= layout.ring:
+    if not 0 <= head - tail <= layout.ring or not layout.ring:
         return b""
     ring = data[layout.ring_at : layout.ring_at + layout.ring]
     start, end = tail % layout.ring, tail % layout.ring + head - tail
@@ -201,7 +206,7 @@ def _slots(data: bytes, layout: Layout, mono: float) -> Iterator[SlotRecord]:
     for at in range(layout.slots_at, layout.definitions_at, SLOT.size):
         state, start_ns, method, app, path, route = SLOT.unpack_from(data, at)
         if state in (SLOT_BUSY, SLOT_KILLED):
-            age_ms = max(mono * 1e3 - start_ns / 1e6, 0.0)
+            age_ms = max(0.0, mono * 1e3 - start_ns / 1e6)
             yield SlotRecord(_text(app), _text(method), _text(route), _text(path), age_ms)
 
 
