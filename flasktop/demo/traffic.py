@@ -75,14 +75,13 @@ def _search(path: str) -> Maker:
     return make
 
 
-def _thumbnail(end: str) -> Maker:
-    return lambda chance: Visit("GET", f"/thumbnail/{chance.randint(1, len(CATEGORIES))}{end}")
+def _thumbnail(path: str) -> Maker:
+    return lambda chance: Visit("GET", f"{path}/{chance.randint(1, len(CATEGORIES))}")
 
 
-def _cart(path: str) -> Maker:
+def _cart(path: str, *quantities: int) -> Maker:
     def make(chance: random.Random) -> Visit:
-        # One visitor in eight empties the field: the quantity that the database refuses.
-        quantity = chance.choice((1, 1, 1, 1, 2, 2, 3, 0))
+        quantity = chance.choice(quantities)
         form = {"customer": chance.randint(1, CUSTOMERS), "product": chance.randint(1, PRODUCTS), "quantity": quantity}
         return Visit("POST", path, urlencode(form))
 
@@ -107,12 +106,14 @@ DECK: tuple[tuple[int, Maker], ...] = (
     (5, _search("/search")),
     (6, _search("/search/indexed")),
     (2, get("/products/all")),
-    (8, _cart("/cart")),
-    (5, _cart("/cart/checked")),
+    (8, _cart("/cart", 1, 1, 2, 3)),
+    (1, _cart("/cart", 0)),  # a visitor who empties the field: the quantity that the database refuses
+    (4, _cart("/cart/checked", 1, 1, 2, 3)),
+    (1, _cart("/cart/checked", 0)),
     (3, _post("/report")),
     (2, _post("/report/queued")),
-    (4, _thumbnail("")),
-    (5, _thumbnail("/stored")),
+    (4, _thumbnail("/thumbnail")),
+    (5, _thumbnail("/thumbnail/stored")),
     (3, get("/stats")),
     (8, get("/stats/cached")),
     (6, _post("/quotes")),

@@ -117,9 +117,9 @@ def test_a_queued_report_is_printed_by_another_thread_after_the_answer(
 
 
 def test_a_thumbnail_burns_the_cpu_and_the_stored_one_is_the_same_picture(client: FlaskClient) -> None:
-    drawn, stored = client.get("/thumbnail/3"), client.get("/thumbnail/3/stored")
+    drawn, stored = client.get("/thumbnail/3"), client.get("/thumbnail/stored/3")
     slow = fastest(lambda: client.get("/thumbnail/3"), clock=time.thread_time)
-    fast = fastest(lambda: client.get("/thumbnail/3/stored"), clock=time.thread_time)
+    fast = fastest(lambda: client.get("/thumbnail/stored/3"), clock=time.thread_time)
 
     assert drawn.data == stored.data
     assert drawn.data.startswith(b"\x89PNG")

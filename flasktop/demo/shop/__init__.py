@@ -7,7 +7,7 @@ route                  healthy twin                the fault
 /search                /search/indexed             a search that no index can serve
 /products/all          /products?page=             a list without a limit
 POST /report           POST /report/queued         waiting for a slow service
-/thumbnail/<id>        /thumbnail/<id>/stored      CPU work in the view
+/thumbnail/<key>       /thumbnail/stored/<key>     CPU work in the view
 /stats                 /stats/cached               an expensive result computed each time
 POST /quotes           POST /quotes/bounded        a global that grows
 /inventory             /inventory/closed           a connection kept after the request

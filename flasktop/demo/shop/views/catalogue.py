@@ -15,18 +15,18 @@ pages = Blueprint("catalogue", __name__)
 PAGE = 24
 
 
-@pages.get("/product/<int:product_id>")
-def product(product_id: int) -> str:
-    found = db.session.get(Product, product_id, options=[joinedload(Product.category)])
+@pages.get("/product/<int:key>")
+def product(key: int) -> str:
+    found = db.session.get(Product, key, options=[joinedload(Product.category)])
     if found is None:
         abort(404)
-    reviews = db.session.scalars(select(Review).where(Review.product_id == product_id).limit(10)).all()
+    reviews = db.session.scalars(select(Review).where(Review.product_id == key).limit(10)).all()
     return render_template("product.html", product=found, reviews=reviews)
 
 
-@pages.get("/api/products/<int:product_id>")
-def product_as_json(product_id: int) -> dict[str, Any]:
-    found = db.session.get(Product, product_id)
+@pages.get("/api/products/<int:key>")
+def product_as_json(key: int) -> dict[str, Any]:
+    found = db.session.get(Product, key)
     if found is None:
         abort(404)
     return {"id": found.id, "name": found.name, "price_cents": found.price_cents, "stock": found.stock}

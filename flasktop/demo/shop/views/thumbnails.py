@@ -12,19 +12,19 @@ from flasktop.demo.shop.thumbnails import draw
 pages = Blueprint("thumbnails", __name__)
 
 
-@pages.get("/thumbnail/<int:category_id>")
-def thumbnail(category_id: int) -> Response:
+@pages.get("/thumbnail/<int:key>")
+def thumbnail(key: int) -> Response:
     """FAULT: the same picture is drawn anew for each visitor; meanwhile no other thread gets the interpreter."""
-    hue = db.session.scalar(select(Category.hue).where(Category.id == category_id))
+    hue = db.session.scalar(select(Category.hue).where(Category.id == key))
     if hue is None:
         abort(404)
     return Response(draw(hue), mimetype="image/png")
 
 
-@pages.get("/thumbnail/<int:category_id>/stored")
-def thumbnail_stored(category_id: int) -> Response:
+@pages.get("/thumbnail/stored/<int:key>")
+def thumbnail_stored(key: int) -> Response:
     """The picture as it was drawn once, when the category was made."""
-    picture = db.session.scalar(select(Category.thumbnail).where(Category.id == category_id))
+    picture = db.session.scalar(select(Category.thumbnail).where(Category.id == key))
     if picture is None:
         abort(404)
     return Response(picture, mimetype="image/png")
