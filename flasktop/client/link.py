@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from flasktop.client import journal
 from flasktop.client.connection import Connection, check_version
+from flasktop.client.hub import Hub
 from flasktop.client.neutral import neutral_hello
 from flasktop.client.timing import within
 from flasktop.errors import FlasktopError
@@ -25,7 +25,7 @@ from flasktop.protocol.events import (
     WorkerId,
     WorkerState,
 )
-from flasktop.protocol.messages import Bye, Caught, Definitions, Frame, Hello, Subscribe, ToReader, Totals
+from flasktop.protocol.messages import Bye, Caught, Definitions, Frame, Hello, ToReader, Totals
 from flasktop.rendezvous import WorkerFiles, listening, process_alive
 
 SILENT_AFTER_S: Final = 2.5
@@ -42,18 +42,6 @@ BATCH: Final = 200
 """How many events of a journal are handed on at a time, so that a screen stays awake."""
 OLD_S: Final = 3600.0
 """A dead worker's journal older than this is not shown."""
-
-
-class Hub(Protocol):
-    """What a link needs of the watcher."""
-
-    subscription: Subscribe
-
-    def emit(self, events: Sequence[Event]) -> None:
-        """Hand on events of a watched worker."""
-
-    def changed(self) -> None:
-        """Something about a worker changed that discovery should look at."""
 
 
 class WorkerLink:

@@ -1,0 +1,21 @@
+"""What a worker's link needs of the watcher that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flasktop.protocol.events import Event
+from flasktop.protocol.messages import Subscribe
+
+
+class Hub(Protocol):
+    """Takes what links tell; ``subscription`` is what they ask workers for."""
+
+    subscription: Subscribe
+
+    def emit(self, events: Sequence[Event]) -> None:
+        """Hand on events of a watched worker."""
+
+    def changed(self) -> None:
+        """Something about a worker changed that discovery should look at."""
