@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +30,9 @@ COLLECT_SECONDS = 1.0
 """How much of that is spent on reading."""
 
 FIRST_VISITS_SECONDS = 10.0
+
+LEAVE_SECONDS = 10.0
+"""How long the screen and the clearing up may take after a signal."""
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -89,20 +94,32 @@ async def _watch(sockets: Path, options: AttachOptions | None) -> int:
     app = FlasktopApp(Watcher("shop", directory=str(sockets)), options or AttachOptions())
     ended: list[int] = []
 
-    def leave(number: int) -> None:
-        ended.append(number)
-        app.exit()
-
     loop = asyncio.get_running_loop()
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            # The terminal is gone, and with it whoever would take what the screen still writes: leaving it in order
+            # can wait for ever. The children see our end and clear up behind us.
+            os._exit(128 + number)
+        ended.append(number)
+        _end_at_the_latest(128 + number)
+        loop.call_soon_threadsafe(app.exit)
+
     for number in ENDING:
-        loop.add_signal_handler(number, leave, number)
+        signal.signal(number, leave)  # not the loop's handler, which a blocked loop never calls
     try:
         await app.run_async()
     finally:
-        for number in ENDING:
-            loop.remove_signal_handler(number)
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # what comes now is the clearing up
     return 128 + ended[0] if ended else 0
+
+
+def _end_at_the_latest(code: int) -> None:
+    """End without ceremony if the screen does not leave in good time; the children then clear up."""
+    timer = threading.Timer(LEAVE_SECONDS, os._exit, [code])
+    timer.daemon = True
+    timer.start()
 
 
 def _report(sockets: Path, seconds: float) -> int:
