@@ -68,6 +68,8 @@ class Middleware:
         if self._enabled:
             if flask_app is not None:
                 flask_hooks.register(flask_app, self.app, self)
+            if flask_app is not None:
+                process.roots.append(flask_app.root_path)  # the user's code, also where it is installed
             if self.app.name not in process.apps:
                 process.apps.append(self.app.name)
 

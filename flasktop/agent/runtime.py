@@ -342,7 +342,11 @@ def install_sql() -> None:
     try:
         from flasktop.agent import sql
 
-        sql.install()
+        if sql.install():
+            from flasktop.agent.sql import callsite
+
+            for root in process.roots:
+                callsite.add_root(root)
     except Exception as error:  # noqa: BLE001 - a SQLAlchemy that we do not know must not break the app
         guard.report("hooking SQLAlchemy", error)
 
@@ -365,11 +369,12 @@ def _version_of(package: str) -> str:
 
 
 class _Process:
-    """What this process has: at most one agent, the apps given to us, and one start at a time."""
+    """What this process has: at most one agent, the apps given to us with their folders, and one start at a time."""
 
     def __init__(self) -> None:
         self.agent: Agent | None = None
         self.apps: list[str] = []
+        self.roots: list[str] = []
         self.starting = allocate_lock()
         self.fork_hook = False
 

@@ -97,6 +97,8 @@ class MainScreen(ViewScreen):
     def _notes(self) -> list[Note]:
         worker = self.feed.worker
         notes = [] if worker is None else [Note(f"only worker {worker.pid}", "accent")]
+        if self.feed.app is not None:
+            notes.append(Note(f"only app {self.feed.app}", "accent"))
         return [Note("/", "accent")] if self._filtering else notes + self.active.notes()
 
     # Keys
@@ -127,6 +129,8 @@ class MainScreen(ViewScreen):
             return
         screen = self.active.opened(row)
         if screen is not None:
+            # What was opened is followed from now on, so that Esc comes back to it wherever it has been sorted to.
+            self.active.table.select(self.active.table.selected_key)
             self.app.push_screen(screen)
 
     def action_sort(self, by: int) -> None:
@@ -177,13 +181,13 @@ class MainScreen(ViewScreen):
         self._refresh_tabs()
 
     def action_clear(self) -> None:
-        """Esc: leave the filter line, then the filter, then the single worker."""
+        """Esc: leave the filter line, then the filter, then the single worker or app."""
         if self._filtering or self.active.filter.text:
             self._close_filter()
             self.active.filter_by(NO_FILTER)
             self._refresh_tabs()
-        elif self.feed.worker is not None:
-            self.flasktop.watch_worker(None)
+        elif self.feed.worker is not None or self.feed.app is not None:
+            self.flasktop.watch_all()
 
     def _close_filter(self) -> None:
         self.query_one("#filter", Input).remove_class("open")
