@@ -18,7 +18,7 @@ from flasktop.client.apps import RunningApp
 from flasktop.protocol.events import Event, WorkerId
 from flasktop.protocol.text import neutral
 from flasktop.stats.store import Store
-from flasktop.stats.views import Window
+from flasktop.stats.views import Summary, Window
 from flasktop.tui import settings as remembered
 from flasktop.tui.choices import Choices, choose
 from flasktop.tui.commands import Command, Commands
@@ -99,6 +99,11 @@ class FlasktopApp(App[None]):
         self._look_for_app()
         self.set_interval(0.25, self._look_for_app)
         self._run_timer()
+        self.screen_change_signal.subscribe(self, self._screen_changed)
+
+    def _screen_changed(self, screen: Screen[Any]) -> None:
+        """A screen that comes up shows its summary at once, not at the next refresh."""
+        self.call_later(self._show_summary, screen)
 
     # Events in
 
@@ -108,6 +113,8 @@ class FlasktopApp(App[None]):
 
     def _look_for_app(self) -> None:
         """Show the start screen until there is an app to watch, and the main one as soon as there is."""
+        if not self.screen_stack:  # leaving: timers may ring once more
+            return
         waiting = isinstance(self.screen, StartScreen)
         chosen = self.source.chosen
         if chosen is None and not any(isinstance(screen, StartScreen) for screen in self.screen_stack):
@@ -135,6 +142,8 @@ class FlasktopApp(App[None]):
 
     def show_now(self) -> None:
         """Let everything visible show what the feed says."""
+        if not self.screen_stack:
+            return
         if isinstance(self.screen, StartScreen):
             self.screen.refresh_view()
             return
@@ -154,12 +163,15 @@ class FlasktopApp(App[None]):
         return visible
 
     def _show_summary(self, screen: Screen[Any]) -> None:
-        feed = self.feed
-        summary = feed.store.summary(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+        feed, summary = self.feed, self._summary()
         workers = self.store.workers(self.clock(), feed.window)
         status = Status(connection_of(workers), self.interval, len(feed.store.died()), self._frozen_at)
         for bar in screen.query(SummaryBar):
             bar.show(summary, feed.window, status)
+
+    def _summary(self) -> Summary:
+        feed = self.feed
+        return feed.store.summary(feed.now(), feed.window, app=feed.app, worker=feed.worker)
 
     # What a person does, everywhere
 
@@ -215,6 +227,20 @@ class FlasktopApp(App[None]):
         """Show one worker alone, or all of them."""
         self.feed.worker = worker
         self.show_now()
+
+    def watch_all(self) -> None:
+        """Show all workers and all their apps."""
+        self.feed.app = None
+        self.watch_worker(None)
+
+    def action_next_app(self) -> None:
+        apps = self._summary().apps
+        here = apps.index(self.feed.app) + 1 if self.feed.app in apps else 0
+        self.feed.app = apps[here] if len(apps) > 1 and here < len(apps) else None
+        self.show_now()
+
+    def action_interrupt(self) -> None:
+        self.exit(return_code=130)
 
     def action_theme(self) -> None:
         here = CYCLE.index(self.theme) + 1 if self.theme in CYCLE else 0

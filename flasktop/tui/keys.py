@@ -77,11 +77,13 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("plus,equals_sign", "+", "app.slower", "slower", "Refresh less often", "view", palette=True),
     Key("minus", "-", "app.faster", "faster", "Refresh more often", "view", palette=True),
     Key("W", "W", "app.worker", "worker", "Next worker alone, then all again", "view", palette=True),
+    Key("A", "A", "app.next_app", "app", "Next app of the workers, then all", "view", palette=True),
     Key("R", "R", "app.reset", "reset", "Forget what was counted, begin anew", "view", palette=True),
     # Everywhere
     Key("T", "T", "theme", "theme", "Next theme", "everywhere", palette=True),
     Key("question_mark,f1", "?", "help", "help", "Show the keys of this screen", "everywhere", 3, palette=True),
     Key("q", "q", "quit", "quit", "Leave; the app is not touched", "everywhere", 2, palette=True),
+    Key("ctrl+c", "^c", "interrupt", "interrupt", "Leave with exit code 130", "everywhere", priority=True),
     Key("ctrl+p", "^p", "command_palette", "palette", "Find a command by its name", "everywhere", 9),
     # Every list
     Key("1", "1", "panel('endpoints')", "endpoints", "Endpoints: which are slow, and why", "panel", palette=True),
@@ -92,7 +94,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("shift+tab", "s-tab", "next_panel(-1)", "previous", "Previous panel", "panel"),
     Key("enter", "↵", "open", "open", "Open the selected row", "panel", 1),
     Key("slash", "/", "filter", "filter", "Filter rows: text, /regex/, ! inverts", "panel", 4, palette=True),
-    Key("escape", "esc", "clear", "clear", "Clear the filter, then the one worker", "panel"),
+    Key("escape", "esc", "clear", "clear", "Clear the filter, then show all workers", "panel"),
     Key("s", "s", "sort(1)", "sort", "Sort by the next column", "panel", 5),
     Key("S", "S", "sort(-1)", "sort back", "Sort by the previous column", "panel"),
     Key("r", "r", "reverse", "reverse", "Reverse the order", "panel", 8, palette=True),

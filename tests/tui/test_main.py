@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from textual.widgets import Input
 
@@ -147,8 +149,8 @@ def test_the_order_is_held_while_the_cursor_moves_and_says_so() -> None:
     [
         ("cart", {"/cart"}),
         ("PRODUCTS", {"/products", "/products/all"}),
-        ("/^GET /s/", {"/search", "/stats", "/static/<path:filename>"}),
-        ("re:csv$|^post", {"/export.csv", "/report", "/cart"}),
+        ("/ GET /s/", {"/search", "/stats", "/static/<path:filename>"}),
+        ("re:csv |post", {"/export.csv", "/report", "/cart"}),
         ("!/product|static|s/", {"/report", "/cart", "/", "<unmatched>", "/search", "/export.csv"}),
     ],
 )
@@ -456,3 +458,57 @@ def test_no_data_says_so() -> None:
         assert "No request yet." in stage.text()
 
     play(act, source=Feeding(), history=0)
+
+
+def test_two_apps_of_one_worker_are_told_apart() -> None:
+    """A column says whose route it is, and A shows each alone."""
+    worker = Source(pid=7, apps=("admin", "shop"))
+    routes = [worker.route("GET", "/", app=app) for app in worker.apps]
+
+    async def act(stage: Stage) -> None:
+        traces = [worker.trace(route, ms=5) for route in routes]
+        stage.source.give([worker.joined(), worker.defined(), worker.state("live"), worker.frame(traces)])
+        await stage.refresh()
+        assert stage.panel.table.shown_columns[0] == "app"
+        assert len(stage.order()) == 2
+        await stage.press("A")
+        assert [key.app for key in stage.order()] == ["admin"]
+        assert "only app admin" in stage.text()
+        assert "app" not in stage.panel.table.shown_columns
+        await stage.press("escape")
+
+        assert len(stage.order()) == 2
+
+    play(act, source=Feeding(), history=0)
+
+
+def test_a_frozen_detail_stays_too() -> None:
+    """What was looked at once while frozen does not change under the eyes."""
+
+    async def act(stage: Stage) -> None:
+        await stage.press("space", "enter")
+        before = stage.lines()
+        await slow_stats(stage)
+        stage.source.give(list(stage.shop.seconds(0, 3)))
+        await stage.refresh(3.0)
+
+        assert stage.lines() == before
+
+    play(act)
+
+
+def test_q_leaves_with_0_and_ctrl_c_with_130() -> None:
+    """As the exit codes of the command line promise."""
+    codes = {}
+
+    def leaving(key: str) -> Callable[[Stage], Awaitable[None]]:
+        async def act(stage: Stage) -> None:
+            await stage.pilot.press(key)
+            codes[key] = stage.app.return_code
+
+        return act
+
+    play(leaving("q"))
+    play(leaving("ctrl+c"))
+
+    assert codes == {"q": 0, "ctrl+c": 130}

@@ -42,6 +42,11 @@ def _statements(row: EndpointRow, width: int, palette: Palette) -> Text:
 
 COLUMNS: tuple[Column[EndpointRow], ...] = (
     Column(
+        "app", "APP", 8, 0, lambda row, width, palette: cell(row.key.app, palette.dim),
+        lambda row: row.key.app, "The Flask app, where the workers hold several", right=False, descending=False,
+        grow=1, widest=16,
+    ),
+    Column(
         "method", "METHOD", 6, 0, lambda row, width, palette: cell(row.key.method, palette.dim),
         lambda row: row.key.method, "HTTP method", right=False, descending=False, short="METH",
     ),
@@ -117,14 +122,23 @@ class EndpointsPanel(ListPanel[EndpointRow]):
     default_sort: ClassVar[str] = "share"
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
 
+    _several = False
+
     def rows(self, feed: Feed) -> Sequence[EndpointRow]:
-        return feed.store.endpoints(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+        rows = feed.store.endpoints(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+        self._several = len({row.key.app for row in rows}) > 1
+        return rows
+
+    @property
+    def visible_columns(self) -> list[Column[Any]]:
+        """As chosen; the app only where there are several."""
+        return [column for column in super().visible_columns if self._several or column.name != "app"]
 
     def key(self, row: EndpointRow) -> Hashable:
         return row.key
 
     def text(self, row: EndpointRow) -> str:
-        return f"{row.key.method} {row.key.route} {row.endpoint}"
+        return f"{row.key.app} {row.key.method} {row.key.route} {row.endpoint}"
 
     def copied(self, row: EndpointRow) -> str:
         return f"{row.key.method} {row.key.route}"

@@ -148,7 +148,8 @@ def _memory(summary: Summary, wide: int, palette: Palette) -> list[Part]:
     if summary.rss_bytes is None:
         return []
     number, _, unit = bytes_(summary.rss_bytes).partition(" ")
-    parts = [Part(line(("rss ", palette.dim), (number, palette.strong), (f" {unit}", palette.dim)), 2)]
+    short = line(("rss ", palette.dim), (number, palette.strong), (unit[:1], palette.dim))
+    parts = [Part(line(("rss ", palette.dim), (number, palette.strong), (f" {unit}", palette.dim)), 2, short)]
     slope = summary.rss_slope
     growing = slope is not None and slope > SLOPE_NOTABLE
     style = palette.wait if growing else palette.unknown
