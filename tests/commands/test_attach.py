@@ -109,3 +109,12 @@ def test_a_theme_that_there_is_not_is_2(directory: Path) -> None:
         assert screen.exit_code() == 2
         screen.read(0.1)
         assert b"no-such" in screen.shown
+
+
+def test_ctrl_c_is_130(directory: Path) -> None:
+    """Ctrl-C, which the terminal hands over as a key, is an interrupt as everywhere."""
+    with running_worker(directory), terminal(directory, "attach") as screen:
+        screen.until(b"items")
+        screen.press(b"\x03")
+
+        assert screen.exit_code() == 130
