@@ -125,8 +125,8 @@ class Agent:
         for undo in reversed(self._undoing):
             with contextlib.suppress(OSError):
                 undo()
-        for claim in self._claims:
-            rendezvous.remove(claim)
+        while self._claims:
+            rendezvous.remove(self._claims.pop())
 
     def _switch_off(self) -> None:
         """Record nothing more in this process."""
