@@ -173,7 +173,7 @@ def _walk(region: bytes) -> Iterator[ToReader]:
             return
         try:
             yield _decoder.decode(region[at : at + length])
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         at += length
 

@@ -75,7 +75,7 @@ class Decoder(Generic[M]):
     def _decode(self, body: bytearray) -> M:
         try:
             return self._decoder.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProtocolError(
                 f"The other end sent something that is not a flasktop message ({error}).",
                 "Update flasktop in the app and in the terminal to the same version.",

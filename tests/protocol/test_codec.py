@@ -83,3 +83,10 @@ def test_a_reader_takes_long_messages() -> None:
     message = Bye("x" * (1 << 20))
 
     assert decoder_for_reader().feed(encode(message)) == [message]
+
+
+def test_text_that_is_no_utf_8_is_refused() -> None:
+    body = b"\x92\xa3bye\xa1\x80"
+
+    with pytest.raises(ProtocolError, match="not a flasktop message"):
+        decoder_for_reader().feed(len(body).to_bytes(4, "big") + body)
