@@ -243,8 +243,9 @@ class FlasktopApp(App[None]):
         self.exit(return_code=130)
 
     def action_theme(self) -> None:
-        here = CYCLE.index(self.theme) + 1 if self.theme in CYCLE else 0
-        self.set_theme(CYCLE[here % len(CYCLE)])
+        cycle = [theme for theme in CYCLE if theme in self.available_themes]
+        here = cycle.index(self.theme) + 1 if self.theme in cycle else 0
+        self.set_theme(cycle[here % len(cycle)])
         self.say(f"Theme {self.theme}")
 
     def set_theme(self, theme: str) -> None:

@@ -110,9 +110,14 @@ def palette_of(app: App[Any]) -> Palette:
     return NO_COLOR_PALETTE if app.no_color else palette_for(app.current_theme)
 
 
+def is_ansi(theme: Theme) -> bool:
+    """Whether a theme uses the terminal's own sixteen colours. (Textual before 8.2.5 has none of these.)"""
+    return bool(getattr(theme, "ansi", False))
+
+
 def palette_for(theme: Theme) -> Palette:
     """The palette of a theme."""
-    if theme.ansi:
+    if is_ansi(theme):
         return _ansi_palette()
     shades = theme.to_color_system().generate()
     own = tuple((name, theme.variables[f"flasktop-{name}"]) for name in _DARK if f"flasktop-{name}" in theme.variables)

@@ -21,7 +21,7 @@ from textual.widget import Widget
 
 from flasktop.tui.columns import Column, Placed
 from flasktop.tui.columns import fit as fit_columns
-from flasktop.tui.draw.palette import palette_of
+from flasktop.tui.draw.palette import is_ansi, palette_of
 from flasktop.tui.draw.text import fit
 from flasktop.tui.widgets.lines import clean, margin, segments_of, strip_of
 
@@ -199,7 +199,7 @@ class Table(Widget, Generic[R], can_focus=True):
         strip = self._row(index)
         if index == self._cursor:
             strip = strip.apply_style(self.get_component_rich_style("table--cursor", partial=True))
-            if self.app.no_color or self.app.current_theme.ansi:
+            if self.app.no_color or is_ansi(self.app.current_theme):
                 strip = strip.apply_style(REVERSED)
         return self._with_bar(strip.apply_style(self.rich_style), y, width)
 

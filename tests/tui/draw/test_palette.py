@@ -4,10 +4,10 @@ import pytest
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
-from flasktop.tui.draw.palette import NO_COLOR_PALETTE, Palette, _contrast, palette_for
+from flasktop.tui.draw.palette import NO_COLOR_PALETTE, Palette, _contrast, is_ansi, palette_for
 from flasktop.tui.themes import OWN
 
-THEMES = [theme for theme in (*BUILTIN_THEMES.values(), *OWN) if not theme.ansi]
+THEMES = [theme for theme in (*BUILTIN_THEMES.values(), *OWN) if not is_ansi(theme)]
 NAMES = ("sql", "fetch", "other", "cpu", "wait", "unknown", "good", "warn", "bad", "accent", "text")
 
 
