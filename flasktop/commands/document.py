@@ -5,6 +5,7 @@ Keys may be added; none is ever removed or renamed while ``version`` stays the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -30,10 +31,15 @@ def document(collected: Collected, now: float, *, app: str | None = None) -> dic
         "requests": summary.requests,
         "lost": summary.lost,
         "died": [died_document(died) for died in store.died() if of_app(died, app)],
-        "workers": [worker_document(row) for row in store.workers(now, Window.ALL)],
+        "workers": [worker_document(row) for row in _counted(store.workers(now, Window.ALL))],
         "endpoints": [_endpoint(row) for row in store.endpoints(now, Window.ALL, app=app)],
         "queries": [_query(row) for row in store.queries(now, Window.ALL, app=app)],
     }
+
+
+def _counted(rows: Sequence[WorkerRow]) -> Sequence[WorkerRow]:
+    """The workers whose counts the snapshot shows: those that run; the ended ones where none runs any more."""
+    return [row for row in rows if row.state not in ("gone", "died")] or rows
 
 
 def of_app(died: Died, app: str | None) -> bool:

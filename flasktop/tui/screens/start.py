@@ -120,7 +120,7 @@ class Story(Lines):
             line(
                 "    ",
                 (
-                    fit("Another place (service, container): give app and flasktop the same FLASKTOP_DIR.", width),
+                    fit("In a service or container: give both the same FLASKTOP_DIR.", width),
                     look.dim,
                 ),
             ),
