@@ -432,5 +432,6 @@ def _after_fork() -> None:
     process.starting = allocate_lock()
     sink.active = False
     sink.outside.clear()
+    current_trace.set(None)  # the request that forked is its parent's
     if agent is not None:
         agent.abandon()
