@@ -32,7 +32,6 @@ with tempfile.TemporaryDirectory() as folder:
     endpoints = json.loads(printed)["endpoints"]
     counts = [(row["method"], row["route"], row["count"]) for row in endpoints]
     assert counts == [("GET", "/item/<int:number>", 10)], counts
-    for name in ("rich", "click"):
-        module = importlib.util.find_spec(name)
-        assert module is not None, name
+    demo = subprocess.run([sys.executable, "-m", "flasktop", "demo"], capture_output=True, text=True, timeout=60)
+    assert demo.returncode == 1 and "agent alone" in demo.stderr and "Traceback" not in demo.stderr, demo.stderr
 print("the agent alone works beside its app's own rich and click")

@@ -52,12 +52,24 @@ def coded(command: Callable[P, int | None]) -> Callable[P, None]:
         except FlasktopError as error:
             narrate_problem(error)
             code = exit_code(error)
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").partition(".")[0] == "flasktop":
+                raise
+            narrate_problem(_agent_alone(missing))
+            code = FAILED
         except KeyboardInterrupt:
             click.echo(err=True)
             code = INTERRUPTED
         click.get_current_context().exit(code or 0)
 
     return run
+
+
+def _agent_alone(missing: ModuleNotFoundError) -> FlasktopError:
+    return FlasktopError(
+        f"This environment has flasktop's agent alone: {missing.name} is not installed.",
+        "Install flasktop whole in an environment of its own (python3 -m venv, pip install flasktop) and attach from there.",
+    )
 
 
 def narrate_problem(problem: FlasktopError) -> None:
