@@ -68,7 +68,7 @@ def coded(command: Callable[P, int | None]) -> Callable[P, None]:
 def _agent_alone(missing: ModuleNotFoundError) -> FlasktopError:
     return FlasktopError(
         f"This environment has flasktop's agent alone: {missing.name} is not installed.",
-        "Install flasktop whole in an environment of its own (python3 -m venv, pip install flasktop) and attach from there.",
+        "Install it whole in an environment of its own (python3 -m venv, pip install flasktop) and attach from there.",
     )
 
 
