@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
@@ -19,11 +18,11 @@ from flasktop.protocol.events import Event, WorkerId
 from flasktop.protocol.text import neutral
 from flasktop.stats.store import Store
 from flasktop.stats.views import Summary, Window
-from flasktop.tui import settings as remembered
-from flasktop.tui.choices import Choices, choose
-from flasktop.tui.commands import Command, Commands
+from flasktop.tui import settings
+from flasktop.tui.commands import Commands
 from flasktop.tui.feed import LiveFeed
 from flasktop.tui.keys import Scope, bindings
+from flasktop.tui.memory import Memory
 from flasktop.tui.options import AttachOptions
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.screens.columns import ColumnsScreen
@@ -78,14 +77,12 @@ class FlasktopApp(App[None]):
         self.source = source
         self.store = Store()
         self.clock = clock
-        self._state_file = state or remembered.path()
-        self._settings, self._trouble = remembered.load(self._state_file)
         for theme in OWN:
             self.register_theme(theme)
-        self._choices: Choices = choose(options, self._settings, self.available_themes)
-        self.theme = self._choices.theme
-        self.interval = self._choices.interval
-        self.feed = LiveFeed(self.store, clock, self._choices.window)
+        self.memory = Memory(state or settings.path(), options, self.available_themes)
+        self.theme = self.memory.choices.theme
+        self.interval = self.memory.choices.interval
+        self.feed = LiveFeed(self.store, clock, self.memory.choices.window)
         self._frozen_at: float | None = None
         self._timer: Timer | None = None
 
@@ -93,8 +90,8 @@ class FlasktopApp(App[None]):
         return MainScreen()
 
     def on_mount(self) -> None:
-        if self._trouble:
-            self.say(self._trouble, warn=True)
+        if self.memory.trouble:
+            self.say(self.memory.trouble, warn=True)
         self.run_worker(self.source.run(self._take), name="source", exit_on_error=True)
         self._look_for_app()
         self.set_interval(0.25, self._look_for_app)
@@ -201,8 +198,7 @@ class FlasktopApp(App[None]):
     def set_window(self, window: Window) -> None:
         """Let the numbers cover another stretch of time."""
         self.feed.window = window
-        self._settings.window = window
-        self._save()
+        self.memory.note(window=window)
         self.show_now()
 
     def action_slower(self) -> None:
@@ -212,9 +208,9 @@ class FlasktopApp(App[None]):
         self._set_interval(next((each for each in reversed(INTERVALS) if each < self.interval), self.interval))
 
     def _set_interval(self, seconds: float) -> None:
-        self.interval = self._settings.interval = seconds
+        self.interval = seconds
+        self.memory.note(interval=seconds)
         self._run_timer()
-        self._save()
         self.show_now()
         self.say(f"Refresh every {seconds:g} s")
 
@@ -250,8 +246,8 @@ class FlasktopApp(App[None]):
 
     def set_theme(self, theme: str) -> None:
         """Look like ``theme``."""
-        self.theme = self._settings.theme = theme
-        self._save()
+        self.theme = theme
+        self.memory.note(theme=theme)
 
     def watch_theme(self) -> None:
         self.call_after_refresh(self.show_now)
@@ -276,43 +272,14 @@ class FlasktopApp(App[None]):
             neutral(message), severity="warning" if warn else "information", timeout=6 if warn else 2, markup=False
         )
 
-    # What panels remember
-
-    def restore(self, panel: ListPanel[Any]) -> None:
-        """Give a new panel the sort and columns that were asked for or remembered."""
-        sort = self._choices.sort.get(panel.panel)
-        if sort is not None:
-            panel.sorted_by, panel.reverse = sort.removeprefix("-"), sort.startswith("-")
-        panel.chosen_columns = self._choices.columns.get(panel.panel, ())
-
-    def remember(self, panel: ListPanel[Any]) -> None:
-        """Remember a panel's sort and columns for the next start."""
-        self._settings.sort[panel.panel] = ("-" if panel.reverse else "") + panel.sorted_by
-        if panel.chosen_columns:
-            self._settings.columns[panel.panel] = panel.chosen_columns
-        else:
-            self._settings.columns.pop(panel.panel, None)
-        self._save()
-
-    def _save(self) -> None:
-        remembered.save(self._state_file, self._settings)
-
     def choose_columns(self, panel: ListPanel[Any]) -> None:
         """Ask which columns a panel shows."""
 
         def chosen(names: tuple[str, ...] | None) -> None:
             if names is not None:
                 panel.chosen_columns = names
-                self.remember(panel)
+                self.memory.remember(panel)
                 panel.refresh_view()
 
         here = [column.name for column in panel.visible_columns]
-        self.push_screen(ColumnsScreen(panel.title, panel.columns, here), chosen)
-
-    def panel_commands(self, screen: Screen[Any]) -> Iterator[Command]:
-        """What the palette offers for the panel that is shown."""
-        if isinstance(screen, MainScreen):
-            panel = screen.active
-            for column in panel.columns:
-                yield f"Sort by {column.title}", column.about, partial(screen.sort_by, column.name)
-            yield "Show hidden rows", f"{len(panel.hidden)} hidden", screen.action_show_hidden
+        self.push_screen(ColumnsScreen(panel.title, panel.offered_columns, here), chosen)

@@ -30,7 +30,9 @@ class Commands(Provider):
             yield f"Window: {window.label}", "How much time the numbers cover", partial(app.set_window, window)
         for theme in sorted(app.available_themes):
             yield f"Theme: {theme}", "How it looks", partial(app.set_theme, theme)
-        yield from app.panel_commands(self.screen)
+        more = getattr(self.screen, "commands", None)
+        if more is not None:
+            yield from more()
 
     async def _run(self, action: str) -> None:
         await self.app.run_action(action, self.screen)

@@ -22,7 +22,7 @@ def test_theme_window_interval_sort_and_columns_come_back() -> None:
     """A second start looks as the first one was left."""
 
     async def first(stage: Stage) -> None:
-        await stage.press("T", "w", "plus", "2", "s", "r", "1", "c", "j", "j", "j", "space", "enter")
+        await stage.press("T", "w", "plus", "2", "s", "r", "1", "c", "j", "j", "space", "enter")
 
     async def second(stage: Stage) -> None:
         assert stage.app.theme == "flasktop-light"

@@ -115,9 +115,15 @@ class ListPanel(Vertical, Generic[R]):
     @property
     def visible_columns(self) -> list[Column[R]]:
         """The columns chosen (all by default), in their order; those of them that fit are shown."""
-        named = {column.name: column for column in self.columns}
+        offered = self.offered_columns
+        named = {column.name: column for column in offered}
         chosen = [named[name] for name in self.chosen_columns if name in named]
-        return chosen or list(self.columns)
+        return chosen or list(offered)
+
+    @property
+    def offered_columns(self) -> Sequence[Column[R]]:
+        """The columns that say something here."""
+        return self.columns
 
     @property
     def sort_column(self) -> Column[R]:

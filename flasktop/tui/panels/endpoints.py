@@ -130,9 +130,9 @@ class EndpointsPanel(ListPanel[EndpointRow]):
         return rows
 
     @property
-    def visible_columns(self) -> list[Column[Any]]:
-        """As chosen; the app only where there are several."""
-        return [column for column in super().visible_columns if self._several or column.name != "app"]
+    def offered_columns(self) -> Sequence[Column[EndpointRow]]:
+        """All; the app only where there are several."""
+        return [column for column in self.columns if self._several or column.name != "app"]
 
     def key(self, row: EndpointRow) -> Hashable:
         return row.key

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
@@ -12,6 +14,7 @@ from textual.events import Resize
 from textual.widgets import ContentSwitcher, Input
 
 from flasktop.stats.views import WorkerRow
+from flasktop.tui.commands import Command
 from flasktop.tui.filtering import NO_FILTER, parse
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
@@ -54,7 +57,7 @@ class MainScreen(ViewScreen):
 
     def on_mount(self) -> None:
         for panel in self.query(ListPanel):
-            self.flasktop.restore(panel)
+            self.flasktop.memory.restore(panel)
         self.show_panel(PANELS[0].panel)
 
     def on_resize(self, event: Resize) -> None:
@@ -162,8 +165,15 @@ class MainScreen(ViewScreen):
     def action_columns(self) -> None:
         self.flasktop.choose_columns(self.active)
 
+    def commands(self) -> Iterator[Command]:
+        """What the palette offers for the panel that is shown, beside its keys."""
+        panel = self.active
+        for column in panel.visible_columns:
+            yield f"Sort by {column.title}", column.about, partial(self.sort_by, column.name)
+        yield "Show hidden rows", f"{len(panel.hidden)} hidden", self.action_show_hidden
+
     def _remember_sort(self) -> None:
-        self.flasktop.remember(self.active)
+        self.flasktop.memory.remember(self.active)
         self._refresh_tabs()
 
     # Filter

@@ -106,6 +106,26 @@ def segments_of(text: Text, console: Console) -> list[Segment]:
     return [Segment(text.plain, style)] if text.plain else []
 
 
+def pointed_at(strip: Strip, palette: Palette) -> Strip:
+    """The selected line: on a ground of its own, or where there is no such colour, in ``palette.cursor`` and with a
+    ``❯`` in its first cell."""
+    if palette.cursor.bgcolor is not None:
+        return strip.apply_style(palette.cursor)
+    shown = Strip([Segment(s.text, (s.style or Style()) + palette.cursor) for s in strip], strip.cell_length)
+    return Strip.join([Strip([Segment("❯", palette.accent)], 1), shown.crop(1)])
+
+
+def with_bar(strip: Strip, at: int, top: int, page: int, rows: int, style: Style) -> Strip:
+    """``strip``, the visible row ``at`` of a list, with a thin scroll bar in its last cell where not all rows fit."""
+    if rows <= page:
+        return strip
+    size = max(1, page * page // rows)
+    start = (page - size) * top // max(1, rows - page)
+    if not start <= at < start + size:
+        return strip
+    return Strip.join([strip.crop(0, strip.cell_length - 1), Strip([Segment("▐", style)])])
+
+
 class Lines(Widget):
     """Shows the lines that ``draw`` returns, each below the other, cut to the widget's width."""
 

@@ -12,7 +12,6 @@ from typing import ClassVar, Generic, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.message import Message
@@ -21,14 +20,11 @@ from textual.widget import Widget
 
 from flasktop.tui.columns import Column, Placed
 from flasktop.tui.columns import fit as fit_columns
-from flasktop.tui.draw.palette import is_ansi, palette_of
+from flasktop.tui.draw.palette import palette_of
 from flasktop.tui.draw.text import fit
-from flasktop.tui.widgets.lines import clean, margin, segments_of, strip_of
+from flasktop.tui.widgets.lines import clean, margin, pointed_at, segments_of, strip_of, with_bar
 
 R = TypeVar("R")
-
-REVERSED = Style(reverse=True)
-"""The cursor where a background colour says nothing."""
 
 WHEEL = 3
 """Rows a turn of the mouse wheel moves."""
@@ -42,13 +38,11 @@ class Table(Widget, Generic[R], can_focus=True):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--cursor",
         "table--bar",
     }
 
     DEFAULT_CSS = """
     Table { height: 1fr; background: transparent; }
-    Table > .table--cursor { background: $block-cursor-blurred-background; }
     Table > .table--bar { color: $panel-lighten-2; }
     """
 
@@ -198,10 +192,10 @@ class Table(Widget, Generic[R], can_focus=True):
             return Strip.blank(width, self.rich_style)
         strip = self._row(index)
         if index == self._cursor:
-            strip = strip.apply_style(self.get_component_rich_style("table--cursor", partial=True))
-            if self.app.no_color or is_ansi(self.app.current_theme):
-                strip = strip.apply_style(REVERSED)
-        return self._with_bar(strip.apply_style(self.rich_style), y, width)
+            strip = pointed_at(strip, palette_of(self.app))
+        strip = strip.apply_style(self.rich_style).adjust_cell_length(width, self.rich_style)
+        bar = self.get_component_rich_style("table--bar")
+        return with_bar(strip, y - 1, self._top, self.page, len(self._rows), bar)
 
     def _header(self) -> Strip:
         palette = palette_of(self.app)
@@ -260,19 +254,6 @@ class Table(Widget, Generic[R], can_focus=True):
         said = fit(lines[y - first], width)
         text = Text(" " * ((width - cell_len(said)) // 2) + said, palette_of(self.app).dim)
         return strip_of(text, width, self.app.console).apply_style(self.rich_style)
-
-    def _with_bar(self, strip: Strip, y: int, width: int) -> Strip:
-        """A thin scroll bar in the last cell, where there is more than fits."""
-        strip = strip.adjust_cell_length(width, self.rich_style)
-        rows, page = len(self._rows), self.page
-        if rows <= page:
-            return strip
-        size = max(1, page * page // rows)
-        start = 1 + (page - size) * self._top // max(1, rows - page)
-        if not start <= y < start + size:
-            return strip
-        bar = Strip([Segment("▐", self.get_component_rich_style("table--bar"))])
-        return Strip.join([strip.crop(0, width - 1), bar])
 
     # Events
 
