@@ -6,6 +6,7 @@ import http.client
 import random
 import socket
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -103,12 +104,12 @@ def make(port: int, call: Call) -> int:
         connection.close()
 
 
-def run(port: int, many: list[Call], at_once: int = 6) -> None:
-    """Make all requests, several at a time; each must have its status."""
+def run(port: int, many: list[Call], at_once: int = 6, explain: Callable[[], str] = str) -> None:
+    """Make all requests, several at a time; each must have its status, else it fails with what ``explain`` says."""
     with ThreadPoolExecutor(at_once) as pool:
         statuses = list(pool.map(lambda call: make(port, call), many))
     wrong = Counter((call.path, status) for call, status in zip(many, statuses, strict=True) if status != call.status)
-    assert not wrong
+    assert not wrong, f"{wrong}\n{explain()}"
 
 
 def answer(port: int, call: Call) -> tuple[bytes, list[bytes], bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -17,6 +18,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before any fork
+PR_SET_PDEATHSIG = 1
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 30.0
@@ -43,13 +47,18 @@ def flask_run(*options: str) -> Callable[[int], list[str]]:
 
 
 def gunicorn(*options: str, app: str = "tests.e2e.plain:app", workers: int = 3) -> Callable[[int], list[str]]:
-    return lambda port: [
-        sys.executable, "-m", "gunicorn", "-w", str(workers), "-b", f"127.0.0.1:{port}",
-        "--graceful-timeout", "5", *NO_CONTROL, *options, app,
-    ]  # fmt: skip
+    def arguments(port: int) -> list[str]:
+        need("gunicorn", *({"gevent"} & {*options}))
+        return [
+            sys.executable, "-m", "gunicorn", "-w", str(workers), "-b", f"127.0.0.1:{port}",
+            "--graceful-timeout", "5", *NO_CONTROL, *options, app,
+        ]  # fmt: skip
+
+    return arguments
 
 
 def waitress(port: int) -> list[str]:
+    need("waitress")
     return [sys.executable, "-m", "waitress", f"--listen=127.0.0.1:{port}", "--threads=4", "--call", FACTORY]
 
 
@@ -63,8 +72,18 @@ def uwsgi(port: int) -> list[str]:
     ]  # fmt: skip
 
 
+def need(*modules: str) -> None:
+    """Skip the test, and say so, where a server is not installed."""
+    for module in modules:
+        if find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+
+
 NO_CONTROL = ("--no-control-socket",) if find_spec("gunicorn") and find_spec("gunicorn.ctl") else ()
 """gunicorn's own control thread in the master would hide one of ours."""
+
+QUIET = os.pathsep.join(("*/flasktop/*", "*/tests/*"))
+"""Files that the reloader does not look at: somebody may edit the checkout while its tests run."""
 
 FACTORY = "tests.e2e.app:create_app"
 CALLED = f"{FACTORY}()"
@@ -73,7 +92,7 @@ KINDS = (
     Kind("flask run", flask_run("--no-reload"), 1, signal.SIGINT, environment={"FLASK_APP": FACTORY}),
     Kind(
         "flask run reloader",
-        flask_run("--reload"),
+        flask_run("--reload", "--exclude-patterns", QUIET),
         1,
         signal.SIGINT,
         True,
@@ -113,6 +132,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=_end_with_the_tests,
                 env={
                     **kept,
                     "FLASKTOP_DIR": str(directory),
@@ -162,6 +182,12 @@ class Server:
         except OSError:
             return False
         return True
+
+
+def _end_with_the_tests() -> None:
+    """Ask Linux to end this process with its parent: a test run that is killed must not leave servers behind."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port() -> int:

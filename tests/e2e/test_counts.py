@@ -22,7 +22,7 @@ REQUESTS = 1000
 def test_a_thousand_requests_are_a_thousand(kind: Kind, serve: Serve, directory: Path) -> None:
     server = serve(kind)
     many = mixed(REQUESTS, asynchronous=kind.asynchronous)
-    run(server.port, many)
+    run(server.port, many, explain=server.said)
     seen = snapshot(directory)
 
     assert seen["app"] == "e2e"
