@@ -108,6 +108,7 @@ class Agent:
         self._undoing.append(self.server.abandon)
         self.server.listen(listener)
         self.journal.write_hello(self._hello())
+        self.journal.alive(time.time(), time.perf_counter())
         self._gc.install()
         self._undoing.append(self._gc.remove)
         # Before the thread: where two import at once, a greenlet gives way, and the next request finds no agent yet.
@@ -309,23 +310,27 @@ class Agent:
             return
         self._stopping = True
         self.server.wake()
-        self._stopped.acquire(True, STOP_WAIT_S)
+        if not self._stopped.acquire(True, STOP_WAIT_S):
+            self._leave()  # the thread is still busy, say with loading psutil; the files must not outlive us
 
     def _end(self) -> None:
         try:
             sink.active = self.active = False
             self._gc.remove()
             self.recorder.drain()
-            # Before the good-byes, which readers may take long to take: the exit waits for a tenth of a second.
-            clean = self.journal.nobody_in_flight and self._stopping
-            for claim in self._claims if clean else self._claims[:1]:
-                rendezvous.remove(claim)
+            self._leave()  # before the good-byes, which readers may take long to take
             self.server.close("the worker ended")
             self.pending.clear()
         except Exception as error:  # noqa: BLE001 - the interpreter may be half gone
             guard.report("ending", error)
         finally:
             self._stopped.release()
+
+    def _leave(self) -> None:
+        """Remove our files; the journal stays as a black box where a request dies with us, or the thread failed."""
+        clean = self.journal.nobody_in_flight and self._stopping
+        for claim in self._claims if clean else self._claims[:1]:
+            rendezvous.remove(claim)
 
     def abandon(self) -> None:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""
