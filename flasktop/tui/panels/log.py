@@ -58,7 +58,7 @@ COLUMNS: tuple[Column[TraceView], ...] = (
     Column(
         "time", "TIME", 8, 0,
         lambda row, width, palette: cell(clock(row.at, millis=width >= 12), palette.dim),
-        lambda row: row.at, "When it began", right=False, grow=8, widest=12,
+        lambda row: row.at, "When it ended", right=False, grow=8, widest=12,
     ),
     Column(
         "method", "METHOD", 6, 0, lambda row, width, palette: cell(row.key.method, palette.dim),
