@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from math import ceil
 from typing import Final
 
 _BITS: Final = 6
@@ -103,11 +104,13 @@ class Histogram:
     def quantiles(self, *fractions: float) -> tuple[float | None, ...]:
         """Return quantiles in microseconds for ascending ``fractions``, None where nothing was counted.
 
-        The quantile q is the value of rank ``floor(q * (n - 1))``, as in the DDSketch paper.
+        By the nearest rank: the smallest value that at least the fraction q of all values do not exceed. So the
+        95th percentile of few requests is the slowest of them, as one expects (the DDSketch paper's
+        ``floor(q * (n - 1))`` would give the fastest of two).
         """
         if not self.total:
             return (None,) * len(fractions)
-        ranks = [int(fraction * (self.total - 1)) for fraction in fractions]
+        ranks = [max(ceil(fraction * self.total) - 1, 0) for fraction in fractions]
         return tuple(_at_ranks(accumulate(self._counts), ranks, self._low))
 
     def maximum(self) -> float | None:
