@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from flasktop.client.collect import find
 from flasktop.commands.output import USAGE
 
 DEFAULT_PANEL = "endpoints"
+ASSUMED_SIZE = (80, 24)
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,13 +58,22 @@ async def _show(app: App[None]) -> int:
     loop = asyncio.get_running_loop()
     for number in ENDING:
         loop.add_signal_handler(number, leave, number)
-    await app.run_async()
+    await app.run_async(size=assumed_size())
     return 128 + signals[0] if signals else app.return_code or 0
 
 
 def has_terminal() -> bool:
     """Whether a person can see and answer."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def assumed_size() -> tuple[int, int] | None:
+    """The size to assume where the terminal has none to tell (0x0, as a bare pseudo-terminal); None: ask it."""
+    try:
+        columns, lines = os.get_terminal_size(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+    except OSError:
+        return ASSUMED_SIZE
+    return None if columns and lines else ASSUMED_SIZE
 
 
 def screen_options(

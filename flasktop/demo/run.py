@@ -88,6 +88,7 @@ def _stock(url: str) -> None:
 async def _watch(sockets: Path, options: AttachOptions | None) -> int:
     """Show the screen until it is left; a signal leaves it too, so that the terminal gets its old state back."""
     from flasktop.client.watch import Watcher
+    from flasktop.commands.attach import assumed_size
     from flasktop.tui.app import FlasktopApp
     from flasktop.tui.options import AttachOptions
 
@@ -108,7 +109,7 @@ async def _watch(sockets: Path, options: AttachOptions | None) -> int:
     for number in ENDING:
         signal.signal(number, leave)  # not the loop's handler, which a blocked loop never calls
     try:
-        await app.run_async()
+        await app.run_async(size=assumed_size())
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # what comes now is the clearing up

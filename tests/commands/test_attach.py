@@ -22,7 +22,7 @@ from tests.client.shop_worker import REPOSITORY, running_worker
 
 
 class Terminal:
-    """flasktop in a pseudo-terminal of 120x40."""
+    """flasktop in a pseudo-terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
         self.process = process
@@ -54,9 +54,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(directory: Path, *arguments: str) -> Iterator[Terminal]:
+def terminal(directory: Path, *arguments: str, size: tuple[int, int] = (120, 40)) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", size[1], size[0], 0, 0))
     environment = {**os.environ, "FLASKTOP_DIR": str(directory), "TERM": "xterm-256color"}
     environment["XDG_STATE_HOME"] = environment["XDG_CONFIG_HOME"] = str(directory.parent)
     process = subprocess.Popen(
@@ -118,3 +118,13 @@ def test_ctrl_c_is_130(directory: Path) -> None:
         screen.press(b"\x03")
 
         assert screen.exit_code() == 130
+
+
+def test_a_terminal_that_tells_no_size_is_taken_for_80x24(directory: Path) -> None:
+    """A bare pseudo-terminal says 0x0, in which nothing could be drawn."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    with terminal(directory, "attach", size=(0, 0)) as shown:
+        shown.until(b"Waiting for a Flask app")
+        shown.press(b"q")
+
+        assert shown.exit_code() == 0

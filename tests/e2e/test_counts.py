@@ -31,8 +31,9 @@ def test_a_thousand_requests_are_a_thousand(kind: Kind, serve: Serve, directory:
     check_workers(seen, server)
     check_endpoints(seen, many)
     check_queries(seen, many)
+    statements = str([query["statement"] for query in seen["queries"]])
     assert "hunter2" not in str(seen)
-    assert "4711" not in str(seen)
+    assert "4711" not in statements
 
     server.stop()
     until(lambda: not list(directory.iterdir()), lambda: f"{list(directory.iterdir())}\n{server.said()}", patience=5)

@@ -1,0 +1,9 @@
+"""For all tests."""
+
+from __future__ import annotations
+
+import signal
+
+# A shell starts its background jobs with SIGINT ignored, and what is ignored stays so in every child: servers that
+# the tests stop with SIGINT would never end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
