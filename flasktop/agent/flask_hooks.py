@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flasktop.agent.guard import guard
-from flasktop.agent.runtime import process
+from flasktop.agent.process import process
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
 from flasktop.protocol.blackbox import SLOT, SLOT_PATH_AT, SLOT_ROUTE, SLOT_ROUTE_AT

@@ -13,7 +13,8 @@ from flasktop.agent.body import length, wrap
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
-from flasktop.agent.runtime import Agent, process, start
+from flasktop.agent.process import process, start
+from flasktop.agent.runtime import Agent
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.protocol.blackbox import SLOT
 from flasktop.protocol.messages import RAISED

@@ -1,40 +1,31 @@
-"""The agent of this process: started by the first request, keyed by pid, never by a fork.
-
-``current`` is what the hot path looks at. Everything that takes time happens in ``Agent.run``, in one native thread.
-"""
+"""One worker's agent: takes what the hot path has finished, and does all that takes time in one native thread."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import os
-import platform
-import sys
 import time
-from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Final
 
 from flasktop import rendezvous
-from flasktop._version import __version__
 from flasktop.agent import native
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
+from flasktop.agent.identity import hello, server_group, server_label, working_directory
 from flasktop.agent.journal import Journal, layout_for
+from flasktop.agent.libraries import install_sql
 from flasktop.agent.recorder import Recorder
-from flasktop.agent.sampler import GcClock, Sampler, server_group, server_label
+from flasktop.agent.sampler import GcClock, Sampler
 from flasktop.agent.server import Server
 from flasktop.agent.trace import RequestTrace, current_trace, sink
 from flasktop.errors import FlasktopError
 from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
-from flasktop.protocol.messages import PROTOCOL_VERSION, Hello, Totals
+from flasktop.protocol.messages import Hello, Totals
 
-APPS_TOLD: Final = 12
-LABEL_LIMIT: Final = 100
-DIRECTORY_LIMIT: Final = 800
-"""What a Hello tells is bounded, so that it fits into the journal's header: apps, characters, bytes of UTF-8."""
 TICK_S: Final = 0.2
 """Finished requests wait at most so long before they are encoded."""
 SAMPLE_S: Final = 1.0
@@ -68,7 +59,7 @@ class Agent:
 
     # -- starting --
 
-    def start(self, settings: Settings, environ: dict[str, Any], apps: list[str]) -> None:
+    def start(self, settings: Settings, environ: dict[str, Any], apps: list[str], roots: list[str]) -> None:
         """Make the journal and the socket and start the thread.
 
         Raises:
@@ -76,6 +67,7 @@ class Agent:
         """
         self.settings = settings
         self.apps = apps
+        self._roots = roots
         self.started_at = time.time()
         self._greenlets = native.greenlets()
         self.cpu_known = not self._greenlets
@@ -83,7 +75,7 @@ class Agent:
         self._sleep = native.original("time", "sleep")
         self._process_started = self.started_at
         self._group = self.pid
-        self._directory = _working_directory()
+        self._directory = working_directory()
         directory = rendezvous.server_directory(settings.dir or None, warn=lambda refusal: guard.say(str(refusal)))
         rendezvous.sweep(directory)
         self.files = rendezvous.WorkerFiles(directory, self.pid, int(self.started_at * 1000))
@@ -112,7 +104,7 @@ class Agent:
         self._gc.install()
         self._undoing.append(self._gc.remove)
         # Before the thread: where two import at once, a greenlet gives way, and the next request finds no agent yet.
-        install_sql()
+        install_sql(self._roots)
         if self._greenlets:
             __import__("psutil")  # its locks must not be made by a native thread under greenlets
         sink.span_cap = settings.max_spans
@@ -136,23 +128,14 @@ class Agent:
         sink.outside.clear()
 
     def _hello(self) -> Hello:
-        flask, sqlalchemy = sys.modules.get("flask"), sys.modules.get("sqlalchemy")
-        return Hello(
-            PROTOCOL_VERSION,
+        return hello(
             self.pid,
-            self._process_started,
-            self.started_at,
-            time.perf_counter(),
-            time.time(),
-            tuple(self.apps[:APPS_TOLD]),
-            self._group,
-            self._environ_label[:LABEL_LIMIT],
-            self._directory,
-            __version__,
-            platform.python_version(),
-            _version_of("flask") if flask else "",
-            str(getattr(sqlalchemy, "__version__", "")),
-            (),
+            process_started=self._process_started,
+            agent_started=self.started_at,
+            apps=self.apps,
+            group=self._group,
+            server=self._environ_label,
+            directory=self._directory,
         )
 
     def _totals(self) -> list[Totals]:
@@ -234,7 +217,7 @@ class Agent:
             self._free_killed(now)
             if now >= upkeep:
                 upkeep = now + UPKEEP_S
-                self._guarded("hooking SQLAlchemy", install_sql)
+                self._guarded("hooking SQLAlchemy", install_sql, self._roots)
                 self._guarded("keeping the journal", self._keep_journal)
                 self._guarded("keeping the socket", self._keep_socket)
             if now >= touch:
@@ -338,105 +321,3 @@ class Agent:
             self.active = False
             self._gc.remove()
             self.server.abandon()
-
-
-def install_sql() -> None:
-    """Hook SQLAlchemy where the app has imported it."""
-    if "sqlalchemy" not in sys.modules or guard.off("hooking SQLAlchemy"):
-        return
-    try:
-        from flasktop.agent import sql
-
-        if sql.install():
-            from flasktop.agent.sql import callsite
-
-            for root in process.roots:
-                callsite.add_root(root)
-    except Exception as error:  # noqa: BLE001 - a SQLAlchemy that we do not know must not break the app
-        guard.report("hooking SQLAlchemy", error)
-
-
-def _working_directory() -> str:
-    """The process's directory, bounded; empty where it has been deleted (as deployments do)."""
-    try:
-        return os.fsencode(os.getcwd())[:DIRECTORY_LIMIT].decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _version_of(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-class _Process:
-    """What this process has: at most one agent, the apps given to us with their folders, and one start at a time."""
-
-    def __init__(self) -> None:
-        self.agent: Agent | None = None
-        self.apps: list[str] = []
-        self.roots: list[str] = []
-        self.starting = allocate_lock()
-        self.fork_hook = False
-
-
-process: Final = _Process()
-
-
-def start(settings: Settings, environ: dict[str, Any]) -> Agent | None:
-    """Start this process's agent, once; other threads wait until it has started (some 5 ms)."""
-    # A greenlet must not wait for a lock that another greenlet of its thread would have to give back.
-    if not process.starting.acquire(not native.greenlets()):
-        return None
-    try:
-        pid = os.getpid()
-        if process.agent is not None and process.agent.pid == pid:
-            return process.agent
-        if not process.fork_hook and hasattr(os, "register_at_fork"):
-            process.fork_hook = True
-            os.register_at_fork(after_in_child=_after_fork)
-        agent = Agent(pid)
-        try:
-            _check_platform()
-            agent.start(settings, environ, process.apps)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the app runs as before
-            _explain(error)
-        process.agent = agent
-        return agent
-    finally:
-        process.starting.release()
-
-
-def _check_platform() -> None:
-    if sys.platform != "linux" and sys.platform != "darwin":
-        raise FlasktopError(f"flasktop does not run on {sys.platform}.", "It runs on Linux and macOS.")
-    uwsgi = sys.modules.get("uwsgi")
-    if uwsgi is not None and getattr(uwsgi, "has_threads", 1) == 0:
-        raise FlasktopError(
-            "uWSGI runs without threads, so flasktop cannot watch.", "Start uWSGI with --enable-threads."
-        )
-
-
-def _explain(error: Exception) -> None:
-    if isinstance(error, FlasktopError):
-        reason, hint = error.message, error.hint
-    else:
-        reason, hint = (
-            f"{type(error).__name__}: {error}",
-            "Set FLASKTOP_DIR to a folder with room that you can write to.",
-        )
-    guard.say(f"flasktop is off in process {os.getpid()}; the app runs as before. {reason} {hint}".rstrip())
-
-
-def _after_fork() -> None:
-    agent, process.agent = process.agent, None
-    process.starting = allocate_lock()
-    sink.active = False
-    sink.outside.clear()
-    current_trace.set(None)  # the request that forked is its parent's
-    if agent is not None:
-        agent.abandon()

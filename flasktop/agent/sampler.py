@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flasktop.protocol.messages import UNKNOWN, InFlight, Pool, Sample
 
@@ -118,32 +117,3 @@ def pools() -> tuple[Pool, ...]:
     from flasktop.agent.sql import pools as sql_pools
 
     return tuple(Pool(*state) for state in sql_pools.states())
-
-
-def server_group() -> int:
-    """The pid that the workers of one server share: their master's where this process is its fork, else its own.
-
-    A forked worker has its master's command line (gunicorn with setproctitle: the same first word).
-    """
-    import psutil
-
-    try:
-        mine, parent = psutil.Process(), psutil.Process(os.getppid())
-        own, its = mine.cmdline(), parent.cmdline()
-    except psutil.Error:
-        return os.getpid()
-    titled = bool(own and its) and own[0].startswith("gunicorn: ") and its[0].startswith("gunicorn: ")
-    return parent.pid if own and (own == its or titled) else os.getpid()
-
-
-def server_label(environ: dict[str, Any], greenlet_library: str) -> str:
-    """How the server that called us is named, such as ``gunicorn gthread`` or ``flask run``."""
-    software = str(environ.get("SERVER_SOFTWARE", "")).lower()
-    if "uwsgi" in sys.modules or "uwsgi.version" in environ:
-        return "uWSGI"
-    if software.startswith("gunicorn"):
-        threads = "gthread" if environ.get("wsgi.multithread") else "sync"
-        return f"gunicorn {greenlet_library or threads}"
-    if software.startswith("werkzeug"):
-        return "flask run" if "flask.cli" in sys.modules and os.environ.get("FLASK_RUN_FROM_CLI") else "werkzeug"
-    return software.split("/")[0] or "WSGI"

@@ -11,7 +11,7 @@ import pytest
 
 from flasktop.agent import runtime
 from flasktop.agent.guard import guard
-from flasktop.agent.runtime import process
+from flasktop.agent.process import process
 from flasktop.agent.trace import current_trace, sink
 from tests.agent.support import Box
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from werkzeug.test import create_environ
 
-from flasktop.agent.runtime import Agent, process
+from flasktop.agent.process import process
+from flasktop.agent.runtime import Agent
 from flasktop.protocol.blackbox import BlackBox, parse
 from flasktop.protocol.messages import Frame, RouteDef, Sample, StatementDef, Trace
 

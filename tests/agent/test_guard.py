@@ -14,8 +14,9 @@ from flasktop.agent import body, flask_hooks, middleware, native, runtime
 from flasktop.agent.encode import TraceEncoder
 from flasktop.agent.guard import LIMIT, Guard, guard
 from flasktop.agent.journal import Journal
+from flasktop.agent.process import process
 from flasktop.agent.recorder import Recorder
-from flasktop.agent.runtime import Agent, process
+from flasktop.agent.runtime import Agent
 from flasktop.agent.sampler import Sampler
 from flasktop.agent.server import Server
 from flasktop.agent.totals import TotalsTable

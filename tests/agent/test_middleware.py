@@ -21,7 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
 from flasktop import FlaskTop, Middleware
-from flasktop.agent.runtime import process
+from flasktop.agent.process import process
 from flasktop.agent.trace import current_trace
 from flasktop.protocol.messages import ASYNC_VIEW, CLOSED_EARLY, OFFLOADED, RAISED, UNKNOWN
 from tests.agent import sites

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from flasktop import FlaskTop, Middleware
 from flasktop.agent import trace
-from flasktop.agent.runtime import process
+from flasktop.agent.process import process
 from flasktop.agent.totals import PART_BYTES, TotalsTable
 from flasktop.agent.trace import FOLDED_KEYS, Engine, SpanRecord, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode

@@ -21,7 +21,7 @@ from flask import Flask
 from flasktop import FlaskTop, Middleware, rendezvous
 from flasktop.agent import native
 from flasktop.agent.guard import guard
-from flasktop.agent.runtime import process
+from flasktop.agent.process import process
 from flasktop.protocol.blackbox import parse
 from tests.agent.sites import answering
 from tests.agent.support import Box, bare_environ, serve, until
