@@ -7,6 +7,7 @@ two minutes; the numbers in the pictures are whatever this machine gave.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from flasktop.demo.shop import seed
 from flasktop.stats.views import EndpointKey
 from flasktop.tui.app import FlasktopApp
 from flasktop.tui.options import AttachOptions
+from flasktop.tui.panels.endpoints import EndpointsPanel
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "screenshots"
 WARM_UP_S: Final = 45.0
@@ -88,6 +90,7 @@ def _self_contained(svg: str) -> str:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ftshots-") as folder:
+        os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = folder  # nobody's own choices in the pictures
         url = f"sqlite:///{folder}/shop.db"
         seed.stock(url)
         with Shop(Path(folder), url) as shop:
