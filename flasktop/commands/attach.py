@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from flasktop.client.collect import find
 from flasktop.commands.output import USAGE
+from flasktop.commands.screen import has_terminal, show
 
 DEFAULT_PANEL = "endpoints"
-ASSUMED_SIZE = (80, 24)
-
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 if TYPE_CHECKING:
-    from textual.app import App
-
     from flasktop.tui.options import AttachOptions
 
 
@@ -44,36 +37,7 @@ def attach(target: str | None, *, directory: str | None, options: AttachOptions)
     from flasktop.client.watch import Watcher
     from flasktop.tui.app import FlasktopApp
 
-    return asyncio.run(_show(FlasktopApp(Watcher(target, directory=directory), options)))
-
-
-async def _show(app: App[None]) -> int:
-    """Run the screen; a signal leaves it in order, so that the terminal gets its old state back."""
-    signals: list[int] = []
-
-    def leave(number: int) -> None:
-        signals.append(number)
-        app.exit()
-
-    loop = asyncio.get_running_loop()
-    for number in ENDING:
-        loop.add_signal_handler(number, leave, number)
-    await app.run_async(size=assumed_size())
-    return 128 + signals[0] if signals else app.return_code or 0
-
-
-def has_terminal() -> bool:
-    """Whether a person can see and answer."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-
-
-def assumed_size() -> tuple[int, int] | None:
-    """The size to assume where the terminal has none to tell (0x0, as a bare pseudo-terminal); None: ask it."""
-    try:
-        columns, lines = os.get_terminal_size(sys.__stderr__.fileno() if sys.__stderr__ else 2)
-    except OSError:
-        return ASSUMED_SIZE
-    return None if columns and lines else ASSUMED_SIZE
+    return asyncio.run(show(FlasktopApp(Watcher(target, directory=directory), options)))
 
 
 def screen_options(

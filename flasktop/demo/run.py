@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from flasktop.commands.screen import ENDING, has_terminal
 from flasktop.demo import lifeline
 from flasktop.demo.master import WORKERS
 from flasktop.demo.server import Shop
@@ -30,11 +29,6 @@ COLLECT_SECONDS = 1.0
 """How much of that is spent on reading."""
 
 FIRST_VISITS_SECONDS = 10.0
-
-LEAVE_SECONDS = 10.0
-"""How long the screen and the clearing up may take after a signal."""
-
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _LONG_PATH = 50
 """A longer temporary folder leaves too little of the 103 bytes that a socket's path may have."""
@@ -56,7 +50,7 @@ def run_demo(*, seconds: float | None = None, options: AttachOptions | None = No
             terminal, else ``BATCH_SECONDS``.
         options: how the screen is to look.
     """
-    screen = seconds is None and _has_terminal()
+    screen = seconds is None and has_terminal()
     try:
         with _ending_in_order(), _directory() as directory:
             url = f"sqlite:///{directory / 'shop.db'}"
@@ -68,10 +62,6 @@ def run_demo(*, seconds: float | None = None, options: AttachOptions | None = No
                 return _report(shop.sockets, BATCH_SECONDS if seconds is None else seconds)
     except _Ended as ended:
         return ended.code
-
-
-def _has_terminal() -> bool:
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _say(text: str) -> None:
@@ -86,41 +76,13 @@ def _stock(url: str) -> None:
 
 
 async def _watch(sockets: Path, options: AttachOptions | None) -> int:
-    """Show the screen until it is left; a signal leaves it too, so that the terminal gets its old state back."""
+    """Show the screen until it is left. (Where it ends without ceremony, the children clear up behind us.)"""
     from flasktop.client.watch import Watcher
-    from flasktop.commands.attach import assumed_size
+    from flasktop.commands.screen import show
     from flasktop.tui.app import FlasktopApp
     from flasktop.tui.options import AttachOptions
 
-    app = FlasktopApp(Watcher("shop", directory=str(sockets)), options or AttachOptions())
-    ended: list[int] = []
-
-    loop = asyncio.get_running_loop()
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
-            # The terminal is gone, and with it whoever would take what the screen still writes: leaving it in order
-            # can wait for ever. The children see our end and clear up behind us.
-            os._exit(128 + number)
-        ended.append(number)
-        _end_at_the_latest(128 + number)
-        loop.call_soon_threadsafe(app.exit)
-
-    for number in ENDING:
-        signal.signal(number, leave)  # not the loop's handler, which a blocked loop never calls
-    try:
-        await app.run_async(size=assumed_size())
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # what comes now is the clearing up
-    return 128 + ended[0] if ended else 0
-
-
-def _end_at_the_latest(code: int) -> None:
-    """End without ceremony if the screen does not leave in good time; the children then clear up."""
-    timer = threading.Timer(LEAVE_SECONDS, os._exit, [code])
-    timer.daemon = True
-    timer.start()
+    return await show(FlasktopApp(Watcher("shop", directory=str(sockets)), options or AttachOptions()))
 
 
 def _report(sockets: Path, seconds: float) -> int:

@@ -44,6 +44,10 @@ class Terminal:
     def press(self, keys: bytes) -> None:
         os.write(self._descriptor, keys)
 
+    def close(self) -> None:
+        """Close the terminal's window."""
+        os.close(self._descriptor)
+
     def exit_code(self, seconds: float = 10.0) -> int:
         """Wait for the end."""
         end = time.monotonic() + seconds
@@ -60,7 +64,17 @@ def terminal(directory: Path, *arguments: str, size: tuple[int, int] = (120, 40)
     environment = {**os.environ, "FLASKTOP_DIR": str(directory), "TERM": "xterm-256color"}
     environment["XDG_STATE_HOME"] = environment["XDG_CONFIG_HOME"] = str(directory.parent)
     process = subprocess.Popen(
-        [sys.executable, "-m", "flasktop", *arguments],
+        # The session's leader opens the terminal, which so becomes its own: closing it sends SIGHUP, as a lost SSH does.
+        [
+            "/bin/sh",
+            "-c",
+            'exec "$@" <>"$0" >&0 2>&0',
+            os.ttyname(theirs),
+            sys.executable,
+            "-m",
+            "flasktop",
+            *arguments,
+        ],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -74,7 +88,8 @@ def terminal(directory: Path, *arguments: str, size: tuple[int, int] = (120, 40)
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
+        with contextlib.suppress(OSError):  # a test may have closed it
+            os.close(ours)
 
 
 def test_attach_shows_a_live_app_and_leaves_with_q(directory: Path) -> None:
@@ -128,3 +143,13 @@ def test_a_terminal_that_tells_no_size_is_taken_for_80x24(directory: Path) -> No
         shown.press(b"q")
 
         assert shown.exit_code() == 0
+
+
+def test_a_terminal_that_is_closed_ends_attach(directory: Path) -> None:
+    """A lost connection must not leave a process behind that burns a core with reading nothing."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    with terminal(directory, "attach") as shown:
+        shown.until(b"Waiting for a Flask app")
+        shown.close()
+
+        assert shown.process.wait(10) == 128 + signal.SIGHUP

@@ -1,0 +1,67 @@
+"""Runs the screen in the terminal: signals, a terminal that is gone, one that tells no size."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LEAVE_SECONDS: Final = 10.0
+"""How long leaving the screen, and the clearing up after it, may take after a signal."""
+ASSUMED_SIZE: Final = (80, 24)
+
+
+def has_terminal() -> bool:
+    """Whether a person can see and answer."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+async def show(app: App[None]) -> int:
+    """Run the screen until it is left; return the exit code.
+
+    SIGINT and SIGTERM leave it in order, so that the terminal gets its old state back: 128 plus the signal's number.
+    SIGHUP ends the process at once: the terminal is gone, and with it whoever would take what the screen still
+    writes. Leaving in order could then wait for ever, and burn a core with reading nothing.
+    """
+    signals: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            os._exit(128 + number)
+        signals.append(number)
+        _end_at_the_latest(128 + number)
+        loop.call_soon_threadsafe(app.exit)
+
+    for number in ENDING:
+        signal.signal(number, leave)  # not the loop's handler, which a blocked loop never calls
+    try:
+        await app.run_async(size=assumed_size())
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # what comes now is the clearing up
+    return 128 + signals[0] if signals else app.return_code or 0
+
+
+def assumed_size() -> tuple[int, int] | None:
+    """The size to assume where the terminal has none to tell (0x0, as a bare pseudo-terminal); None: ask it."""
+    try:
+        columns, lines = os.get_terminal_size(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+    except OSError:
+        return ASSUMED_SIZE
+    return None if columns and lines else ASSUMED_SIZE
+
+
+def _end_at_the_latest(code: int) -> None:
+    """End without ceremony if the screen does not leave in good time."""
+    timer = threading.Timer(LEAVE_SECONDS, os._exit, [code])
+    timer.daemon = True
+    timer.start()
