@@ -64,7 +64,7 @@ def terminal(directory: Path, *arguments: str, size: tuple[int, int] = (120, 40)
     environment = {**os.environ, "FLASKTOP_DIR": str(directory), "TERM": "xterm-256color"}
     environment["XDG_STATE_HOME"] = environment["XDG_CONFIG_HOME"] = str(directory.parent)
     process = subprocess.Popen(
-        # The session's leader opens the terminal, which so becomes its own: closing it sends SIGHUP, as a lost SSH does.
+        # The session's leader opens the terminal, which so is its own: closing it sends SIGHUP, as a lost SSH does.
         [
             "/bin/sh",
             "-c",
