@@ -18,6 +18,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 WINDOWS = ("10s", "1m", "5m", "all")
 SHELLS = ("bash", "zsh", "fish")
+MAX_SECONDS = 86_400.0
+
+
+def _a_number(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse "nan", which is in every range."""
+    if value is not None and value != value:
+        raise click.BadParameter("nan is not a number of seconds.")
+    return value
 
 
 def _complete_target(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -120,7 +128,8 @@ def ps(directory: str | None, as_json: bool) -> int:
 @click.option(
     "--for",
     "seconds",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, MAX_SECONDS),
+    callback=_a_number,
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -129,21 +138,22 @@ def ps(directory: str | None, as_json: bool) -> int:
 @_as_json
 @_directory
 @coded
-def snapshot(target: str | None, seconds: float, as_json: bool, directory: str | None) -> None:
+def snapshot(target: str | None, seconds: float, as_json: bool, directory: str | None) -> int:
     """Print what an app does, once: a table, or JSON for programs.
 
     TARGET is as for attach.
     """
     from flasktop.commands.snapshot import snapshot as run
 
-    run(target, directory=directory, seconds=seconds, as_json=as_json)
+    return run(target, directory=directory, seconds=seconds, as_json=as_json)
 
 
 @cli.command()
 @click.option(
     "--for",
     "seconds",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, MAX_SECONDS),
+    callback=_a_number,
     metavar="SECONDS",
     help="Run for so long without the screen and print the snapshot.",
 )

@@ -47,6 +47,8 @@ class Body:
         except BaseException as error:
             trace.raised = type(error)
             trace.flags |= RAISED
+            if not trace.status and isinstance(error, Exception):
+                trace.status = 500  # nothing was sent: the server answers for the app
             raise
 
     def __next__(self) -> bytes:

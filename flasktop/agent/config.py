@@ -98,8 +98,12 @@ def _text(key: str, value: object) -> str:
 def _patterns(key: str, value: object) -> tuple[str, ...]:
     entries = [entry.strip() for entry in value.split(",")] if isinstance(value, str) else value
     if isinstance(entries, (list, tuple, set, frozenset)) and all(isinstance(entry, str) for entry in entries):
-        return tuple(entry for entry in entries if entry)
-    raise _wrong(key, value, "URL rules or paths: a list, or a text with commas such as '/healthz,/static/*'")
+        kept = tuple(entry for entry in entries if entry)
+        if all(entry.startswith(("/", "*")) for entry in kept):
+            return kept
+    raise _wrong(
+        key, value, "URL rules or paths that begin with /: a list, or a text with commas such as '/healthz,/static/*'"
+    )
 
 
 def _number(low: int, high: int) -> Callable[[str, object], int]:

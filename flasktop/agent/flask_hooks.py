@@ -34,6 +34,8 @@ def flask_behind(wsgi_app: object) -> Flask | None:
         owner = getattr(seen, "__self__", seen)
         if hasattr(owner, "full_dispatch_request") and hasattr(owner, "url_map"):
             return cast("Flask", owner)
+        if hasattr(owner, "mounts"):
+            return None  # a DispatcherMiddleware: it is several apps, not the one behind it
         seen = getattr(owner, "wsgi_app", None) or getattr(owner, "app", None)
         if seen is None:
             return None

@@ -61,18 +61,16 @@ class Middleware:
         self.settings = Settings.load(config)
         fallback = str(getattr(flask_app or wsgi_app, "name", "") or getattr(wsgi_app, "__name__", "wsgi"))
         self.app = AppInfo(name or self.settings.name or fallback, self.settings.mask_paths)
+        if self.settings.enabled:
+            self.app = AppInfo(process.claim_name(self.app.name, self), self.settings.mask_paths)
         self._ignores = self.settings.ignores if self.settings.ignore else None
         self.ignored_routes: set[str] = set()
         # Werkzeug's responses never call what start_response returns: no need to count behind it.
         self._never_writes = flask_app is not None and getattr(wsgi_app, "__self__", None) is flask_app
         self._enabled = self.settings.enabled
-        if self._enabled:
-            if flask_app is not None:
-                flask_hooks.register(flask_app, self.app, self)
-            if flask_app is not None:
-                process.roots.append(flask_app.root_path)  # the user's code, also where it is installed
-            if self.app.name not in process.apps:
-                process.apps.append(self.app.name)
+        if self._enabled and flask_app is not None:
+            flask_hooks.register(flask_app, self.app, self)
+            process.roots.append(flask_app.root_path)  # the user's code, also where it is installed
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request (PEP 3333)."""
@@ -137,6 +135,8 @@ class Middleware:
             trace.inside = False
             trace.raised = type(error)
             trace.flags |= RAISED
+            if not trace.status and isinstance(error, Exception):
+                trace.status = 500  # what every server answers for the app; SystemExit and the like end without
             agent.end(trace)
             raise
         trace.inside = False

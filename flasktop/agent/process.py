@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from _thread import allocate_lock
 from typing import Any, Final
 
@@ -25,8 +26,23 @@ class _Process:
         self.agent: Agent | None = None
         self.apps: list[str] = []
         self.roots: list[str] = []
+        self._owners: dict[str, weakref.ref[object]] = {}
         self.starting = allocate_lock()
         self.fork_hook = False
+
+    def claim_name(self, wanted: str, owner: object) -> str:
+        """Give ``owner`` a name of its own in this process: ``shop``, and ``shop-2`` for a second app called so.
+
+        A name is free again when its owner is gone (a factory that was called twice).
+        """
+        name, number = wanted, 1
+        while (holder := self._owners.get(name)) is not None and holder() not in (None, owner):
+            number += 1
+            name = f"{wanted}-{number}"
+        self._owners[name] = weakref.ref(owner)
+        if name not in self.apps:
+            self.apps.append(name)
+        return name
 
 
 process: Final = _Process()

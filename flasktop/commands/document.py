@@ -19,6 +19,7 @@ VERSION: Final = 1
 def document(collected: Collected, now: float, *, app: str | None = None) -> dict[str, Any]:
     """Return the snapshot of ``collected`` at ``now`` (reader's monotonic clock), of one ``app`` of its workers."""
     store = collected.store
+    workers = store.workers(now, Window.ALL)
     summary = store.summary(now, Window.ALL, app=app)
     name = app or (collected.app.name if collected.app else summary.app)
     return {
@@ -26,12 +27,12 @@ def document(collected: Collected, now: float, *, app: str | None = None) -> dic
         "app": name,
         "server": summary.server or None,
         "directory": collected.app.directory if collected.app else None,
-        "running": bool(collected.app and collected.app.alive),
+        "running": bool(collected.app and collected.app.alive) and any(map(running, workers)),
         "history_from": iso(summary.history_from),
         "requests": summary.requests,
         "lost": summary.lost,
         "died": [died_document(died) for died in store.died() if of_app(died, app)],
-        "workers": [worker_document(row) for row in _counted(store.workers(now, Window.ALL))],
+        "workers": [worker_document(row) for row in _counted(workers)],
         "endpoints": [_endpoint(row) for row in store.endpoints(now, Window.ALL, app=app)],
         "queries": [_query(row) for row in store.queries(now, Window.ALL, app=app)],
     }
@@ -39,7 +40,12 @@ def document(collected: Collected, now: float, *, app: str | None = None) -> dic
 
 def _counted(rows: Sequence[WorkerRow]) -> Sequence[WorkerRow]:
     """The workers whose counts the snapshot shows: those that run; the ended ones where none runs any more."""
-    return [row for row in rows if row.state not in ("gone", "died")] or rows
+    return list(filter(running, rows)) or rows
+
+
+def running(row: WorkerRow) -> bool:
+    """Whether a worker's process has not ended (it may be silent)."""
+    return row.state not in ("gone", "died")
 
 
 def of_app(died: Died, app: str | None) -> bool:
@@ -136,7 +142,8 @@ def _endpoint(row: EndpointRow) -> dict[str, Any]:
         "wait_ms": _ms(row.wait_ms),
         "bytes_per_request": _ms(row.bytes_per_request),
         "share": _ms(row.share),
-        "statuses": {str(status): count for status, count in sorted(row.statuses.items())},
+        # 0: no response was begun (SystemExit, say)
+        "statuses": {str(status): count for status, count in sorted(row.statuses.items()) if status},
     }
 
 
@@ -144,8 +151,8 @@ def _query(row: QueryRow) -> dict[str, Any]:
     return {
         "kind": row.key.kind,
         "statement": row.key.text,
-        "engine": row.key.engine,
-        "dialect": row.dialect,
+        "engine": row.key.engine or None,
+        "dialect": row.dialect or None,
         "count": row.count,
         "errors": row.errors,
         "rows": row.rows,

@@ -44,20 +44,24 @@ async def show(app: App[None]) -> int:
     for number in ENDING:
         signal.signal(number, leave)  # not the loop's handler, which a blocked loop never calls
     try:
-        await app.run_async(size=assumed_size())
+        await app.run_async(size=_assumed_size())
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # what comes now is the clearing up
     return 128 + signals[0] if signals else app.return_code or 0
 
 
-def assumed_size() -> tuple[int, int] | None:
-    """The size to assume where the terminal has none to tell (0x0, as a bare pseudo-terminal); None: ask it."""
+def _assumed_size() -> tuple[int, int] | None:
+    """80x24 where the terminal tells no size (0x0, as a bare pseudo-terminal); None where it tells one."""
     try:
-        columns, lines = os.get_terminal_size(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+        known = all(os.get_terminal_size(sys.__stderr__.fileno() if sys.__stderr__ else 2))
     except OSError:
-        return ASSUMED_SIZE
-    return None if columns and lines else ASSUMED_SIZE
+        known = False
+    if known:
+        return None
+    for variable, cells in zip(("COLUMNS", "LINES"), ASSUMED_SIZE, strict=True):
+        os.environ.setdefault(variable, str(cells))  # shutil asks here first; before Python 3.11 it answers 0x0 else
+    return ASSUMED_SIZE
 
 
 def _end_at_the_latest(code: int) -> None:

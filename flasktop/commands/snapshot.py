@@ -9,15 +9,15 @@ import time
 import click
 
 from flasktop.client.collect import Collected, collect
-from flasktop.commands.document import document
-from flasktop.commands.output import narrate_problem, print_lines, terminal_width
+from flasktop.commands.document import document, running
+from flasktop.commands.output import UNREACHABLE, narrate_problem, print_lines, terminal_width
 from flasktop.commands.report import report
 from flasktop.errors import NotRunningError
 from flasktop.stats.views import Window
 
 
-def snapshot(target: str | None, *, directory: str | None = None, seconds: float = 1.0, as_json: bool = False) -> None:
-    """Collect for ``seconds`` and print the snapshot to stdout.
+def snapshot(target: str | None, *, directory: str | None = None, seconds: float = 1.0, as_json: bool = False) -> int:
+    """Collect for ``seconds`` and print the snapshot to stdout; return the exit code (3: the app ended meanwhile).
 
     Raises:
         AmbiguousTargetError, NotRunningError: see ``flasktop.client.apps.resolve``.
@@ -33,6 +33,10 @@ def snapshot(target: str | None, *, directory: str | None = None, seconds: float
         print_lines([json.dumps(document(collected, now, app=app), indent=2)])
     else:
         print_lines(report(collected, now, terminal_width(), app=app))
+    if collected.app is not None and collected.app.alive and not any(map(running, workers)):
+        click.echo(f"flasktop: {_name(collected)} ended while it was being watched; this is what came.", err=True)
+        return UNREACHABLE
+    return 0
 
 
 def narrate(collected: Collected) -> None:

@@ -50,6 +50,8 @@ def box(world: Box) -> Iterator[Box]:
 def _forget() -> None:
     process.agent = None
     process.apps.clear()
+    process.roots.clear()
+    process._owners.clear()
     guard.errors = 0
     guard._faults.clear()
     guard.unsaid.clear()

@@ -81,3 +81,9 @@ def test_a_wrong_value_names_its_key_and_what_it_takes(field: str) -> None:
     for value in WRONG[field]:
         with pytest.raises(ConfigurationError, match=f"^{key} is .*, but it takes "):
             Settings.load({key: value}, {})
+
+
+def test_an_ignored_path_without_a_slash_is_refused() -> None:
+    """It would never match, and its author would wonder why."""
+    with pytest.raises(ConfigurationError, match="FLASKTOP_IGNORE"):
+        Settings.load({"FLASKTOP_IGNORE": "healthz"}, {})

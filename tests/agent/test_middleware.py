@@ -189,7 +189,7 @@ def test_an_exception_that_leaves_the_app_is_flagged(box: Box) -> None:
     trace = box.trace()
 
     assert trace.flags & RAISED
-    assert (trace.status, trace.error) == (0, "ZeroDivisionError")
+    assert (trace.status, trace.error) == (500, "ZeroDivisionError")
 
 
 def test_an_exception_in_the_body_is_flagged(box: Box) -> None:
@@ -389,6 +389,19 @@ def test_two_apps_of_one_worker_have_rows_of_their_own(box: Box) -> None:
     assert box.sample().apps == ("shop", "admin")
 
 
+def test_two_apps_of_one_name_are_two_apps(box: Box) -> None:
+    """A factory called twice: the second is told apart by a number."""
+    first, second = Flask("shop"), Flask("shop")
+    for app in (first, second):
+        app.add_url_rule("/", view_func=lambda: "x")
+        FlaskTop(app)
+    both = DispatcherMiddleware(first, {"/admin": second})
+    serve(both, "/")
+    serve(both, "/admin/")
+
+    assert {trace.path: box.route(trace).app for trace in box.traces(2)} == {"/": "shop", "/admin/": "shop-2"}
+
+
 def test_an_app_within_an_app_is_one_request_with_the_inner_rule(box: Box) -> None:
     shop, admin = Flask("shop"), Flask("admin")
     admin.add_url_rule("/<name>", view_func=lambda name: name)
@@ -562,3 +575,12 @@ def test_a_thread_is_outside_any_request_when_its_request_has_ended(box: Box) ->
 
     assert current_trace.get() is None
     assert until(lambda: process.agent)
+
+
+def test_a_dispatcher_wrapped_by_hand_is_none_of_its_apps(box: Box) -> None:
+    """Its default app must stay free to be watched by itself."""
+    inner = Flask("inner")
+    serve(Middleware(DispatcherMiddleware(inner, {}), name="outer"), "/")
+    FlaskTop(inner)
+
+    assert box.route(box.trace()).app == "outer"
