@@ -16,15 +16,17 @@ _MAGNITUDES = ("k", "M", "G", "T")
 def ms(value: float | None, *, quiet: bool = False) -> str:
     """Milliseconds in at most five cells; from a second on with their unit. ``quiet`` shows zero as ``·``.
 
-    >>> [ms(v) for v in (None, 0.82, 8.1, 61, 612.4, 1240, 12_400, 123_000, 7_380_000)]
-    ['–', '0.8', '8.1', '61', '612', '1.24s', '12.4s', '2m03s', '2h03m']
+    >>> [ms(v) for v in (None, 0.024, 0.82, 8.1, 61, 612.4, 1240, 12_400, 123_000, 7_380_000)]
+    ['–', '0.02', '0.8', '8.1', '61', '612', '1.24s', '12.4s', '2m03s', '2h03m']
     >>> ms(0), ms(0, quiet=True), ms(0.004, quiet=True), ms(9.96), ms(999.7), ms(59_990)
-    ('0.0', '·', '0.0', '10', '1.00s', '1m00s')
+    ('0.0', '·', '0.00', '10', '1.00s', '1m00s')
     """
     if value is None:
         return UNKNOWN
     if quiet and value == 0:
         return QUIET
+    if value and round(value, 2) < 0.1:
+        return f"{value:.2f}"
     if round(value, 1) < 10:
         return f"{value:.1f}"
     if round(value) < 1000:
