@@ -116,7 +116,7 @@ async def test_a_worker_that_died_before_is_told(directory: Path) -> None:
         async with watching(None, directory, everything=True) as seen:
             await seen.until(lambda: "died" in seen.states())
 
-            died = seen.of(StateChanged)[-1]
+            (died,) = (event for event in seen.of(StateChanged) if event.state == "died")
             told = [type(event) for event in seen.events if event.worker == died.worker]
             assert (told[0], told[-1]) == (Joined, StateChanged)
             assert {Defined, Totalled, Framed} <= set(told)
