@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from flasktop.errors import ConfigurationError
+from flasktop.protocol.commands import GRANTS
 
 MIB: Final = 1024 * 1024
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -34,6 +35,9 @@ class Settings:
         max_routes: ``FLASKTOP_MAX_ROUTES``; distinct rows of endpoints.
         max_in_flight: ``FLASKTOP_MAX_IN_FLIGHT``; requests in flight that are shown and survive a kill.
         max_readers: ``FLASKTOP_MAX_READERS``; readers served at once.
+        grants: ``FLASKTOP_GRANTS``; the commands that readers may give, of ``heap``, ``stacks``, ``profile`` and
+            ``explain``; ``all`` or none (empty). Of several apps in one worker: what all of them allow.
+        show_values: ``FLASKTOP_SHOW_VALUES``; let heap drill-downs show short representations of objects.
     """
 
     enabled: bool = True
@@ -48,6 +52,8 @@ class Settings:
     max_routes: int = 1000
     max_in_flight: int = 512
     max_readers: int = 16
+    grants: tuple[str, ...] = GRANTS
+    show_values: bool = False
 
     @classmethod
     def load(cls, config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -106,6 +112,17 @@ def _patterns(key: str, value: object) -> tuple[str, ...]:
     )
 
 
+def _grants(key: str, value: object) -> tuple[str, ...]:
+    words = value.split(",") if isinstance(value, str) else value
+    if isinstance(words, (list, tuple, set, frozenset)) and all(isinstance(word, str) for word in words):
+        asked = {word.strip().lower() for word in words} - {""}
+        if asked == {"all"}:
+            return GRANTS
+        if asked <= {*GRANTS}:
+            return tuple(grant for grant in GRANTS if grant in asked)
+    raise _wrong(key, value, f"'all', nothing, or some of {', '.join(GRANTS)} with commas between them")
+
+
 def _number(low: int, high: int) -> Callable[[str, object], int]:
     def read(key: str, value: object) -> int:
         try:
@@ -132,4 +149,6 @@ _READERS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "max_routes": _number(10, 100_000),
     "max_in_flight": _number(1, 16_384),
     "max_readers": _number(1, 256),
+    "grants": _grants,
+    "show_values": _flag,
 }

@@ -27,6 +27,7 @@ def hello(
     group: int,
     server: str,
     directory: str,
+    grants: tuple[str, ...],
 ) -> Hello:
     """The worker's first message, with the clocks and the versions of now."""
     flask, sqlalchemy = sys.modules.get("flask"), sys.modules.get("sqlalchemy")
@@ -45,7 +46,7 @@ def hello(
         platform.python_version(),
         _version_of("flask") if flask else "",
         str(getattr(sqlalchemy, "__version__", "")),
-        (),
+        grants,
     )
 
 

@@ -9,7 +9,8 @@ import os
 import sys
 import weakref
 from _thread import allocate_lock
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
 from flasktop.agent import native
 from flasktop.agent.config import Settings
@@ -19,6 +20,12 @@ from flasktop.agent.trace import current_trace, sink
 from flasktop.errors import FlasktopError
 
 
+class Owner(Protocol):
+    """Who has claimed a name: a middleware with its settings."""
+
+    settings: Settings
+
+
 class _Process:
     """What this process has: at most one agent, the apps given to us with their folders, and one start at a time."""
 
@@ -26,11 +33,11 @@ class _Process:
         self.agent: Agent | None = None
         self.apps: list[str] = []
         self.roots: list[str] = []
-        self._owners: dict[str, weakref.ref[object]] = {}
+        self._owners: dict[str, weakref.ref[Owner]] = {}
         self.starting = allocate_lock()
         self.fork_hook = False
 
-    def claim_name(self, wanted: str, owner: object) -> str:
+    def claim_name(self, wanted: str, owner: Owner) -> str:
         """Give ``owner`` a name of its own in this process: ``shop``, and ``shop-2`` for a second app called so.
 
         A name is free again when its owner is gone (a factory that was called twice).
@@ -43,6 +50,12 @@ class _Process:
         if name not in self.apps:
             self.apps.append(name)
         return name
+
+    def allowed(self, settings: Settings) -> Settings:
+        """``settings`` with what every app of this process allows: none is laid open by another one's settings."""
+        every = [owner.settings for holder in self._owners.values() if (owner := holder()) is not None]
+        grants = tuple(grant for grant in settings.grants if all(grant in each.grants for each in every))
+        return replace(settings, grants=grants, show_values=all(each.show_values for each in (settings, *every)))
 
 
 process: Final = _Process()
@@ -63,7 +76,7 @@ def start(settings: Settings, environ: dict[str, Any]) -> Agent | None:
         agent = Agent(pid)
         try:
             _check_platform()
-            agent.start(settings, environ, process.apps, process.roots)
+            agent.start(process.allowed(settings), environ, process.apps, process.roots)
         except Exception as error:  # noqa: BLE001 - whatever it is, the app runs as before
             _explain(error)
         process.agent = agent

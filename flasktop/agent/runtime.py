@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from flasktop import rendezvous
 from flasktop.agent import native
+from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
 from flasktop.agent.identity import hello, server_group, server_label, working_directory
@@ -95,7 +96,12 @@ class Agent:
         self._claims.append(rendezvous.claim(self.files.journal))
         self.recorder = Recorder(self.journal, settings, self)
         self.server = Server(
-            self.journal, self._hello, self._totals, lambda: self.recorder.next_number, settings.max_readers
+            self.journal,
+            self._hello,
+            self._totals,
+            lambda: self.recorder.next_number,
+            settings.max_readers,
+            lambda wake: Desk(self, settings.grants, wake),
         )
         self._undoing.append(self.server.abandon)
         self.server.listen(listener)
@@ -136,6 +142,7 @@ class Agent:
             group=self._group,
             server=self._environ_label,
             directory=self._directory,
+            grants=self.settings.grants,
         )
 
     def _totals(self) -> list[Totals]:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from flasktop import rendezvous
 from flasktop.agent import native
 from flasktop.agent.journal import Journal
 from flasktop.errors import FlasktopError
 from flasktop.protocol.codec import decoder_for_worker, encode
+from flasktop.protocol.commands import Ask, Cancel
 from flasktop.protocol.messages import Bye, Caught, Hello, Refusal, Subscribe, Totals
+from flasktop.protocol.talk import ToWorker
 
 PATIENCE_S: Final = 5.0
 """A reader that has not said what it wants after so long is cut; one that takes nothing for so long may be replaced."""
@@ -29,10 +32,12 @@ _WRITE: Final = 4
 
 
 class Reader:
-    """One connection. ``cursor`` is the next live frame to send, ``back`` the next older one (-1: no backfill)."""
+    """One connection. ``cursor`` is the next live frame to send, ``back`` the next older one (-1: no backfill);
+    ``split`` is True while only a part of a definition has been sent: nothing else may come in between."""
 
     def __init__(self, connection: Any, now: float) -> None:
         self.connection = connection
+        self.descriptor: int = connection.fileno()
         self.decoder = decoder_for_worker()
         self.out = memoryview(b"")
         self.subscribed = False
@@ -40,11 +45,24 @@ class Reader:
         self.since = now
         self.progress = now
         self.definitions = 0
+        self.split = False
         self.greetings: list[bytes] = []
         self.cursor = 0
         self.caught_at = 0
         self.back = -1
         self.next_number = 0
+        self.replies: deque[bytes] = deque()
+
+
+class Orders(Protocol):
+    """What the server needs of whoever carries out commands (``commands.desk.Desk``)."""
+
+    def submit(self, reader: Reader, ask: Ask) -> None: ...
+    def cancel(self, reader: Reader, number: int) -> None: ...
+    def left(self, reader: Reader) -> None: ...
+    def busy(self, reader: Reader) -> bool: ...
+    def outgoing(self) -> list[tuple[Reader, bytes]]: ...
+    def close(self) -> None: ...
 
 
 class Server:
@@ -56,6 +74,7 @@ class Server:
         totals: makes the whole totals, in parts, after draining what has finished (a new reader misses nothing).
         next_number: the number that the next finished trace will get.
         limit: readers at once.
+        desk: makes whoever takes the readers' commands, given what wakes ``step`` up.
         patience_s: see ``PATIENCE_S``.
     """
 
@@ -66,6 +85,7 @@ class Server:
         totals: Callable[[], list[Totals]],
         next_number: Callable[[], int],
         limit: int,
+        desk: Callable[[Callable[[], None]], Orders],
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._journal = journal
@@ -83,6 +103,7 @@ class Server:
         for descriptor in (self.wake_read, self._wake_write):
             os.set_blocking(descriptor, False)
         self._poll.register(self.wake_read, _READ)
+        self._desk = desk(self.wake)
 
     # -- the listening socket --
 
@@ -119,14 +140,21 @@ class Server:
         if self._deaf_until and now >= self._deaf_until and self._listener is not None:
             self._deaf_until = 0.0
             self._poll.register(self._listener.fileno(), _READ)
+        self._take_replies(now)
         for reader in list(self._readers.values()):
             self._fill(reader)
             self._watch(reader)
         for descriptor, events in self._poll.poll(max(timeout_s, 0) * 1000):
             self._handle(descriptor, events, time.perf_counter())
         for reader in list(self._readers.values()):
-            if not reader.subscribed and now - reader.since > self._patience:
+            if not reader.subscribed and now - reader.since > self._patience and not self._desk.busy(reader):
                 self._cut(reader)
+
+    def _take_replies(self, now: float) -> None:
+        for reader, data in self._desk.outgoing():
+            if self._readers.get(reader.descriptor) is reader:
+                reader.replies.append(data)
+                reader.since = now
 
     def _handle(self, descriptor: int, events: int, now: float) -> None:
         if descriptor == self.wake_read:
@@ -189,10 +217,24 @@ class Server:
         except (OSError, FlasktopError):
             self._cut(reader)
             return
-        if not data or len(messages) + reader.subscribed > 1:
+        if not data:
             self._cut(reader)
-        elif messages:
-            self._subscribe(reader, messages[0])
+        for message in messages:
+            if not self._obey(reader, message):
+                self._cut(reader)
+                return
+
+    def _obey(self, reader: Reader, message: ToWorker) -> bool:
+        """Do what a reader says; False where it must not say that (twice)."""
+        if isinstance(message, Ask):
+            self._desk.submit(reader, message)
+        elif isinstance(message, Cancel):
+            self._desk.cancel(reader, message.id)
+        elif reader.subscribed:
+            return False
+        else:
+            self._subscribe(reader, message)
+        return True
 
     def _subscribe(self, reader: Reader, wish: Subscribe) -> None:
         totals = self._totals()
@@ -208,13 +250,19 @@ class Server:
 
     def _fill(self, reader: Reader) -> None:
         """Give a reader whose buffer is empty its next piece."""
-        if reader.out or not reader.subscribed:
+        if reader.out:
             return
         journal = self._journal
+        if reader.replies and not reader.split:
+            self._put(reader, reader.replies.popleft())
+            return
+        if not reader.subscribed:
+            return
         if reader.definitions < journal.definitions_length:
             # First, so that whatever comes next names nothing unknown; in pieces, which may end within a message.
             piece = journal.definitions_since(reader.definitions, DEFINITIONS_CHUNK)
             reader.definitions += len(piece)
+            reader.split = reader.definitions < journal.definitions_length
             self._put(reader, piece)
             return
         if reader.greetings:
@@ -261,6 +309,7 @@ class Server:
         if self._readers.pop(descriptor, None) is not None:
             self._poll.unregister(descriptor)
             reader.connection.close()
+            self._desk.left(reader)
 
     # -- the end --
 
@@ -269,6 +318,7 @@ class Server:
         if self._closed:
             return
         self._closed = True
+        self._desk.close()
         for reader in list(self._readers.values()):
             reader.back = -1
             for _ in range(64):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flasktop.client import journal
+from flasktop.client.ask import Address
 from flasktop.client.connection import Connection, check_version
 from flasktop.client.hub import Hub
 from flasktop.client.neutral import neutral_hello
@@ -25,7 +26,8 @@ from flasktop.protocol.events import (
     WorkerId,
     WorkerState,
 )
-from flasktop.protocol.messages import Bye, Caught, Definitions, Frame, Hello, ToReader, Totals
+from flasktop.protocol.messages import Bye, Caught, Definitions, Frame, Hello, Totals
+from flasktop.protocol.talk import ToReader
 from flasktop.rendezvous import WorkerFiles, listening, process_alive
 
 SILENT_AFTER_S: Final = 2.5
@@ -77,6 +79,12 @@ class WorkerLink:
     def running(self) -> bool:
         """Whether the worker is known to serve an app now, answering or not."""
         return self.hello is not None and self.state in ("live", "silent", "connecting")
+
+    @property
+    def address(self) -> Address:
+        """Where commands for this worker go."""
+        pid = self.files.pid if self.files is not None and not self._foreign else None
+        return Address(self.socket, self._owner, pid, self.files.started_ms if self.files is not None else 0)
 
     async def run(self) -> None:
         """Follow the worker until its end."""

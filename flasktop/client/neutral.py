@@ -6,11 +6,12 @@ Nearly all text is harmless, so a message is looked through first and rebuilt on
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
 from flasktop.protocol.blackbox import SlotRecord
+from flasktop.protocol.commands import Answered, Failed, Working
 from flasktop.protocol.events import DiedRequest
 from flasktop.protocol.messages import (
     Bye,
@@ -25,9 +26,9 @@ from flasktop.protocol.messages import (
     Sample,
     Span,
     StatementDef,
-    ToReader,
     Trace,
 )
+from flasktop.protocol.talk import ToReader
 from flasktop.protocol.text import neutral
 
 M = TypeVar("M")
@@ -45,7 +46,31 @@ def neutral_message(message: ToReader) -> ToReader:
         return Refusal(neutral(message.message), neutral(message.hint))
     if isinstance(message, Bye):
         return Bye(neutral(message.reason))
+    if isinstance(message, (Working, Answered, Failed)):
+        return neutral_deep(message)
     return message
+
+
+def neutral_deep(value: M) -> M:
+    """Return ``value`` with every text in it neutral, however deep; the same object where nothing had to change."""
+    return cast(M, _deep(value))
+
+
+def _deep(value: object) -> object:
+    if isinstance(value, str):
+        return value if _harmless(value) else neutral(value, multiline=True)
+    if isinstance(value, tuple):
+        return _each(value, _deep)
+    if isinstance(value, dict):
+        return {_deep(key): _deep(each) for key, each in value.items()}
+    if isinstance(value, msgspec.Struct):
+        changes = {
+            name: new
+            for name in value.__struct_fields__
+            if (new := _deep(old := getattr(value, name))) is not old and not isinstance(old, (int, float))
+        }
+        return msgspec.structs.replace(value, **changes) if changes else value
+    return value
 
 
 def neutral_hello(hello: Hello) -> Hello:

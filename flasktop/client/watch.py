@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from flasktop.client.apps import RunningApp, group_apps, resolve
+from flasktop.client.ask import A, Address, OnWorking, ask
 from flasktop.client.link import WorkerLink
 from flasktop.client.timing import within
-from flasktop.errors import FlasktopError
-from flasktop.protocol.events import Event
+from flasktop.errors import FlasktopError, NotRunningError
+from flasktop.protocol.commands import Command
+from flasktop.protocol.events import Event, WorkerId
 from flasktop.protocol.messages import Subscribe
 from flasktop.rendezvous import DIRECTORY_VARIABLE, Place, WorkerFiles, reader_directories, scan, sweep
 
@@ -106,6 +108,21 @@ class Watcher:
     async def settled(self) -> None:
         """Wait until every worker that was there at first has answered, or has turned out not to."""
         await self._settled.wait()
+
+    def address(self, worker: WorkerId) -> Address:
+        """Where ``worker`` listens.
+
+        Raises:
+            NotRunningError: it is not there (any more).
+        """
+        for link in self._links.values():
+            if link.worker == worker and link.running:
+                return link.address
+        raise NotRunningError(f"The worker with pid {worker.pid} has ended.", "Choose another one.")
+
+    async def ask(self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
+        """Let ``worker`` carry out a command: see ``flasktop.client.ask.ask``."""
+        return await ask(self.address(worker), command, answer, on_working)
 
     # -- what is done --------------------------------------------------------------------------------------------
 

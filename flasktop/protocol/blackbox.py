@@ -25,7 +25,8 @@ import msgspec
 
 from flasktop.errors import ProtocolError
 from flasktop.protocol.codec import HEADER, MAX_TO_READER
-from flasktop.protocol.messages import Definitions, Frame, Hello, ToReader, Totals
+from flasktop.protocol.messages import Definitions, Frame, Hello, Totals
+from flasktop.protocol.talk import ToReader
 
 MAGIC: Final = b"FLASKTOP"
 LAYOUT_VERSION: Final = 1

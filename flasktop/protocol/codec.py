@@ -11,7 +11,8 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from flasktop.errors import ProtocolError
-from flasktop.protocol.messages import Message, Subscribe, ToReader
+from flasktop.protocol.messages import Message
+from flasktop.protocol.talk import ToReader, ToWorker
 
 HEADER: Final = 4
 MAX_TO_READER: Final = 4 * 1024 * 1024
@@ -87,6 +88,6 @@ def decoder_for_reader() -> Decoder[ToReader]:
     return Decoder(ToReader, MAX_TO_READER)  # type: ignore[arg-type]  # mypy has no type for "a union as a value"
 
 
-def decoder_for_worker() -> Decoder[Subscribe]:
+def decoder_for_worker() -> Decoder[ToWorker]:
     """A decoder of what readers send."""
-    return Decoder(Subscribe, MAX_TO_WORKER)
+    return Decoder(ToWorker, MAX_TO_WORKER)  # type: ignore[arg-type]  # mypy has no type for "a union as a value"

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 """Both ends must speak the same version; the first field of ``Hello`` tells it."""
 
 UNKNOWN: Final = -1
@@ -263,7 +263,7 @@ class Hello(Message, frozen=True, tag="hello"):
 
 
 class Subscribe(Message, frozen=True, tag="subscribe"):
-    """The reader's first and only message: begin with the frames of the newest ``history_s`` seconds.
+    """What a reader wants to follow, said at most once: begin with the frames of the newest ``history_s`` seconds.
 
     After those come live frames, and where ``backfill`` is set older frames, newest first, while the live stream idles.
     """
@@ -326,10 +326,3 @@ class Refusal(Message, frozen=True, tag="refusal"):
 
     message: str
     hint: str
-
-
-ToReader = Hello | Definitions | Totals | Frame | Caught | Bye | Refusal
-"""What a worker sends."""
-
-ToWorker = Subscribe
-"""What a reader sends."""

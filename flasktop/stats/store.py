@@ -20,6 +20,7 @@ from flasktop.protocol.events import (
 from flasktop.protocol.messages import Frame
 from flasktop.stats.drill import Drill
 from flasktop.stats.ingest import Ingest
+from flasktop.stats.naming import local_ids
 from flasktop.stats.pictures import (
     endpoint_rows,
     query_rows,
@@ -131,6 +132,10 @@ class Store:
         selection = self._select(now, window, app, worker)
         workers = self._chosen(app, worker)
         return summary(workers, self._shown(app, worker), selection, now, window, app)
+
+    def local_ids(self, key: EndpointKey | StatementKey) -> tuple[tuple[WorkerId, tuple[int, ...]], ...]:
+        """Return what each live worker calls an endpoint or a statement, for commands."""
+        return local_ids(key, self._rows, self._workers)
 
     def endpoints(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None

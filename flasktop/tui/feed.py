@@ -52,6 +52,7 @@ class Views(Protocol):
         self, key: StatementKey, now: float, window: Window, *, worker: WorkerId | None = None
     ) -> StatementDetail | None: ...
     def trace(self, trace_id: TraceId) -> TraceView | None: ...
+    def local_ids(self, key: EndpointKey | StatementKey) -> tuple[tuple[WorkerId, tuple[int, ...]], ...]: ...
 
 
 class Feed(Protocol):
@@ -132,6 +133,9 @@ class CachedViews:
 
     def trace(self, trace_id: TraceId) -> TraceView | None:
         return self._once(("trace", trace_id), lambda: self._views.trace(trace_id))
+
+    def local_ids(self, key: EndpointKey | StatementKey) -> tuple[tuple[WorkerId, tuple[int, ...]], ...]:
+        return self._views.local_ids(key)
 
 
 class LiveFeed:

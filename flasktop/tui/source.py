@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flasktop.client.apps import RunningApp
+from flasktop.client.ask import A, OnWorking
 from flasktop.errors import FlasktopError
-from flasktop.protocol.events import Event
+from flasktop.protocol.commands import Command
+from flasktop.protocol.events import Event, WorkerId
 
 
 class Source(Protocol):
@@ -23,3 +25,6 @@ class Source(Protocol):
     def dead_apps(self) -> tuple[RunningApp, ...]: ...
     def choose(self, app: RunningApp) -> None: ...
     async def run(self, on_events: Callable[[Sequence[Event]], None]) -> None: ...
+    async def ask(
+        self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None
+    ) -> A: ...

@@ -72,6 +72,8 @@ WRONG: dict[str, list[Any]] = {
     "max_routes": [0],
     "max_in_flight": [0, 16385],
     "max_readers": [0, 257],
+    "grants": ["heaps", "all,heap", 7, [1]],
+    "show_values": ["perhaps"],
 }
 
 
@@ -87,3 +89,20 @@ def test_an_ignored_path_without_a_slash_is_refused() -> None:
     """It would never match, and its author would wonder why."""
     with pytest.raises(ConfigurationError, match="FLASKTOP_IGNORE"):
         Settings.load({"FLASKTOP_IGNORE": "healthz"}, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "grants"),
+    [
+        ("all", ("heap", "stacks", "profile", "explain")),
+        ("", ()),
+        (" explain , HEAP,", ("heap", "explain")),
+        (["stacks"], ("stacks",)),
+    ],
+)
+def test_grants_are_named_in_any_order(value: object, grants: tuple[str, ...]) -> None:
+    assert Settings.load({"FLASKTOP_GRANTS": value}, {}).grants == grants
+
+
+def test_all_is_granted_where_nothing_is_said() -> None:
+    assert Settings.load({}, {}).grants == ("heap", "stacks", "profile", "explain")

@@ -19,6 +19,7 @@ import pytest
 
 from flasktop import Middleware
 from flasktop.protocol.codec import decoder_for_reader, encode
+from flasktop.protocol.commands import GRANTS
 from flasktop.protocol.messages import (
     Bye,
     Caught,
@@ -27,10 +28,10 @@ from flasktop.protocol.messages import (
     Hello,
     Refusal,
     Subscribe,
-    ToReader,
     Totals,
     Trace,
 )
+from flasktop.protocol.talk import ToReader
 from tests.agent.sites import answering
 from tests.agent.support import Box, serve, until
 from tests.rendezvous.users import NOBODY, needs_root
@@ -116,7 +117,7 @@ def test_the_first_message_says_who_it_is(connect: Connect) -> None:
     (hello,) = client.seen
 
     assert isinstance(hello, Hello)
-    assert (hello.pid, hello.apps, hello.grants) == (os.getpid(), ("shop",), ())
+    assert (hello.pid, hello.apps, hello.grants) == (os.getpid(), ("shop",), GRANTS)
 
 
 def test_history_then_caught_up_then_live(connect: Connect, app: App) -> None:

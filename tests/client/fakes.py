@@ -129,7 +129,9 @@ class FakeWorker:
     async def subscriber(self, reader: asyncio.StreamReader) -> Subscribe:
         """Wait for the reader's one message."""
         decoder = decoder_for_worker()
-        while not (wishes := decoder.feed(await reader.read(4096))):
+        wishes: list[Subscribe] = []
+        while not wishes:
+            wishes = [said for said in decoder.feed(await reader.read(4096)) if isinstance(said, Subscribe)]
             if reader.at_eof():
                 raise asyncio.CancelledError
         self.subscriptions += wishes

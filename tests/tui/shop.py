@@ -7,12 +7,15 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from flasktop.client.apps import RunningApp
+from flasktop.client.ask import A, OnWorking
 from flasktop.errors import FlasktopError
-from flasktop.protocol.events import DiedRequest, Event
+from flasktop.protocol.commands import Command
+from flasktop.protocol.events import DiedRequest, Event, WorkerId
 from flasktop.protocol.messages import COMMIT, ROLLBACK, STATEMENT, OutsideSpan, Pool, Span
 from tests.stats.builders import NOW, Source, make_sample, make_span, make_statement
 
@@ -189,6 +192,8 @@ class Feeding:
         self._chosen = chosen
         self._take: Callable[[Sequence[Event]], None] | None = None
         self._kept: list[Event] = []
+        self.answers: dict[type, Any] = {}
+        self.asked: list[tuple[WorkerId, Command]] = []
 
     @property
     def chosen(self) -> RunningApp | None:
@@ -209,6 +214,17 @@ class Feeding:
             self._kept += events
         else:
             self._take(events)
+
+    async def ask(self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
+        """Answer with what ``answers`` holds for the command's type: an answer, an error, or a function of both."""
+        self.asked.append((worker, command))
+        found = self.answers[type(command)]
+        if callable(found):
+            found = found(worker, command)
+        if isinstance(found, Exception):
+            raise found
+        assert isinstance(found, answer)
+        return found
 
     async def run(self, on_events: Callable[[Sequence[Event]], None]) -> None:
         self._take = on_events

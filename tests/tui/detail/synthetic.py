@@ -116,6 +116,9 @@ class Shop:
     def trace(self, trace_id: TraceId) -> TraceView | None:
         return self.traces.get(trace_id)
 
+    def local_ids(self, key: EndpointKey | StatementKey) -> tuple[tuple[WorkerId, tuple[int, ...]], ...]:
+        return ()
+
 
 class DetailApp(App[None]):
     """Shows one drill-down screen on made-up views."""

@@ -1,0 +1,26 @@
+"""Which service carries out which command: a line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from flasktop.protocol.commands import Grant, ping
+from flasktop.protocol.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """``factory`` is ``module:class`` (a ``job.Service``), imported when one of ``commands`` is first asked for: an app
+    that nobody asks anything pays for none of it."""
+
+    factory: str
+    commands: tuple[type[Message], ...]
+    grant: Grant | None
+    at_once: int
+    per_second: int
+
+
+SERVICES: Final[tuple[Registration, ...]] = (
+    Registration("flasktop.agent.commands.ping:Answering", (ping.Ping,), None, at_once=8, per_second=1000),
+)

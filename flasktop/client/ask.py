@@ -1,0 +1,94 @@
+"""One command to one worker, over a connection of its own: hanging up is how it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from flasktop.client.connection import Connection
+from flasktop.errors import FlasktopError, NotRunningError, ProtocolError, RefusedError
+from flasktop.protocol.commands import Answered, Ask, Command, Failed, Working
+from flasktop.protocol.messages import Bye, Message, Refusal
+from flasktop.rendezvous import process_alive
+
+A = TypeVar("A", bound=Message)
+
+SILENCE_S: Final = 5.0
+"""After so long without a word the worker is looked at: is there still a process behind the socket?"""
+
+OnWorking = Callable[[Working], None]
+
+
+class CommandFailedError(FlasktopError):
+    """A worker did not carry out a command. ``reason`` is one of ``protocol.commands``' reasons."""
+
+    def __init__(self, message: str, hint: str, reason: str) -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a worker listens: its socket, the uid that must own it, its pid (None: not of this host)."""
+
+    socket: Path
+    owner: int
+    pid: int | None
+    started_ms: int = 0
+
+
+async def ask(address: Address, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
+    """Carry out ``command`` and return its answer, an ``answer``.
+
+    Cancelling this task cancels the command. ``on_working`` is told how far it is.
+
+    Raises:
+        CommandFailedError: the worker did not; says why and what to do.
+        NotRunningError: nobody answers there (any more).
+        RefusedError, ProtocolError: it is not ours to ask, or of another version.
+    """
+    try:
+        connection = await Connection.open(address.socket, address.owner)
+    except OSError as error:
+        raise NotRunningError("The worker does not answer.", "It may have ended just now.") from error
+    try:
+        await connection.hello()
+        connection.send(Ask(1, command))
+        return await _answer(connection, address, answer, on_working)
+    except (OSError, EOFError) as error:
+        raise NotRunningError(
+            "The worker went away before it answered.", "It may have ended or been killed."
+        ) from error
+    except asyncio.TimeoutError as error:
+        raise NotRunningError(
+            "The worker does not answer.", "It may be stopped (SIGSTOP), or hang in C code."
+        ) from error
+    finally:
+        connection.close()
+
+
+async def _answer(connection: Connection, address: Address, answer: type[A], on_working: OnWorking | None) -> A:
+    while True:
+        try:
+            messages = await connection.receive(SILENCE_S)
+        except asyncio.TimeoutError:
+            if address.pid is not None and not process_alive(address.pid, address.started_ms):
+                raise EOFError from None
+            continue
+        for message in messages:
+            if isinstance(message, Working):
+                if on_working is not None:
+                    on_working(message)
+            elif isinstance(message, Failed):
+                raise CommandFailedError(message.message, message.hint, message.reason)
+            elif isinstance(message, Answered):
+                if isinstance(message.answer, answer):
+                    return message.answer
+                raise ProtocolError("The worker answered something else.", "Update flasktop on both sides.")
+            elif isinstance(message, Refusal):
+                raise RefusedError(message.message, message.hint)
+            elif isinstance(message, Bye):
+                raise EOFError
