@@ -73,7 +73,11 @@ class Desk:
 
     def submit(self, reader: Reader, ask: Ask) -> None:
         """Carry out a command, or refuse it; either is told through ``outgoing``."""
-        entry = self._by_command[type(ask.command)]
+        entry = self._by_command.get(type(ask.command))
+        if entry is None:
+            said = "This worker's flasktop does not know that command."
+            self._said.append((reader, Failed(ask.id, IMPOSSIBLE, said, "Update flasktop where the app runs.")))
+            return
         refusal = self._refusal(reader, ask, entry)
         if refusal is not None:
             self._said.append((reader, Failed(ask.id, refusal.reason, refusal.message, refusal.hint)))

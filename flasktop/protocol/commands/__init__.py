@@ -12,13 +12,29 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from flasktop.protocol.commands.heap import (
+    DropHeap,
+    HeapDropped,
+    HeapHeld,
+    HeapPart,
+    HeapPaths,
+    HeapTaken,
+    TakeHeap,
+    WalkHeap,
+)
 from flasktop.protocol.commands.ping import Ping, Pong
 from flasktop.protocol.messages import UNKNOWN, Message
 
-Command = Ping
+Command = (
+    Ping
+    | TakeHeap | WalkHeap | HeapPaths | DropHeap
+)  # fmt: skip
 """Everything that can be asked."""
 
-Answer = Pong
+Answer = (
+    Pong
+    | HeapTaken | HeapPart | HeapHeld | HeapDropped
+)  # fmt: skip
 """Everything that can be answered."""
 
 Grant = Literal["heap", "stacks", "profile", "explain"]
