@@ -1,8 +1,8 @@
 """The heap of a worker, weighed in a frozen copy of it, and walked.
 
 A *take* is one frozen copy (a forked child), named by a number of the worker's. A *set* of objects in it is named by
-the way to it from the whole heap: steps, each dividing the set so far and taking one row of that division. Rows come with
-the largest first, and keep their places for as long as the copy lives.
+the way to it from the whole heap: steps, each dividing the set so far and taking one row of that division. Rows come
+with the largest first, and keep their places for as long as the copy lives.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class HeapPaths(Message, frozen=True, tag="heap.paths"):
 class PathNode(Message, frozen=True):
     """One edge of a path and where it leads: ``edge`` is how it is reached (``module shop.views``, ``CACHE``,
     ``[...]``, ``.items``, ``local 'rows' of shop.views.index``), ``kind`` what sort of edge (``root``, ``module``,
-    ``global``, ``attribute``, ``key``, ``index``, ``local``, ``class``, ``cell``, ``other``); ``type`` the type of the object
-    there, ``length`` its ``len`` (UNKNOWN: it has none), ``bytes`` its own size."""
+    ``global``, ``attribute``, ``key``, ``index``, ``local``, ``class``, ``cell``, ``other``); ``type`` the type of
+    the object there, ``length`` its ``len`` (UNKNOWN: it has none), ``bytes`` its own size."""
 
     edge: str
     kind: str
