@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flasktop.agent.guard import guard
 from flasktop.agent.trace import RequestTrace
-from flasktop.protocol.messages import CLOSED_EARLY, OFFLOADED, RAISED
+from flasktop.protocol.records import CLOSED_EARLY, OFFLOADED, RAISED
 
 CONTENT_LENGTH_DIGITS: Final = 18
 """Longer numbers are no length, and would not fit into a message."""

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from flasktop.agent.tables import Routes, Statements
 from flasktop.agent.trace import RequestTrace, SpanRecord
-from flasktop.protocol.messages import STATEMENT, UNKNOWN, Folded, InFlight, OutsideSpan, Span, Trace
+from flasktop.protocol.records import STATEMENT, UNKNOWN, Folded, InFlight, OutsideSpan, Span, Trace
 
 METHOD_LIMIT = 32
 """A method is cut after so many characters: clients may send any word."""

@@ -14,7 +14,7 @@ from flasktop.agent.process import process
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
 from flasktop.protocol.blackbox import SLOT, SLOT_PATH_AT, SLOT_ROUTE, SLOT_ROUTE_AT
-from flasktop.protocol.messages import ASYNC_VIEW, UNMATCHED_METHOD
+from flasktop.protocol.records import ASYNC_VIEW, UNMATCHED_METHOD
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -17,7 +17,7 @@ from flasktop.agent.process import process, start
 from flasktop.agent.runtime import Agent
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.protocol.blackbox import SLOT
-from flasktop.protocol.messages import RAISED
+from flasktop.protocol.records import RAISED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication

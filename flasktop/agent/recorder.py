@@ -15,7 +15,8 @@ from flasktop.agent.tables import Routes, Statements
 from flasktop.agent.totals import TotalsTable
 from flasktop.agent.trace import RequestTrace, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode
-from flasktop.protocol.messages import UNKNOWN, Frame, InFlight, OutsideSpan, Sample, Totals, Trace
+from flasktop.protocol.messages import Frame, Totals
+from flasktop.protocol.records import UNKNOWN, InFlight, OutsideSpan, Sample, Trace
 
 if TYPE_CHECKING:
     from flasktop.agent.sampler import Sampler

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from flasktop.protocol.messages import UNKNOWN, InFlight, Pool, Sample
+from flasktop.protocol.records import UNKNOWN, InFlight, Pool, Sample
 
 if TYPE_CHECKING:
     import psutil

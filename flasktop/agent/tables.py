@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
 from flasktop.protocol.codec import encode
-from flasktop.protocol.messages import (
+from flasktop.protocol.messages import Definitions
+from flasktop.protocol.records import (
     OTHER_ROUTE,
     OTHER_STATEMENT,
     STATEMENT,
     UNMATCHED_METHOD,
     UNMATCHED_ROUTE,
-    Definitions,
     RouteDef,
     StatementDef,
 )

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from flasktop.protocol.messages import (
-    RAISED,
-    UNKNOWN,
-    Folded,
-    RouteTotal,
-    Span,
-    StatementTotal,
-    Totals,
-    Trace,
-)
+from flasktop.protocol.messages import Totals
+from flasktop.protocol.records import RAISED, UNKNOWN, Folded, RouteTotal, Span, StatementTotal, Trace
 
 PART_BYTES: Final = 128 * 1024
 """Totals are told in parts of about this size: a message is bounded, and must fit into the smallest ring."""

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Final
 
-from flasktop.protocol.messages import OTHER_STATEMENT, STATEMENT
+from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT
 
 NAME_LIMIT: Final = 80
 """An app's name is cut after so many characters."""

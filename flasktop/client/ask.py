@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 from flasktop.client.connection import Connection
 from flasktop.errors import FlasktopError, NotRunningError, ProtocolError, RefusedError
 from flasktop.protocol.commands import Answered, Ask, Command, Failed, Working
-from flasktop.protocol.messages import Bye, Message, Refusal
+from flasktop.protocol.messages import Bye, Refusal
+from flasktop.protocol.records import Message
 from flasktop.rendezvous import process_alive
 
 A = TypeVar("A", bound=Message)

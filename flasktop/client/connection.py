@@ -13,7 +13,8 @@ from flasktop.client.neutral import neutral_message
 from flasktop.client.timing import within
 from flasktop.errors import ProtocolError, RefusedError
 from flasktop.protocol.codec import decoder_for_reader, encode
-from flasktop.protocol.messages import PROTOCOL_VERSION, Hello, Message, Refusal
+from flasktop.protocol.messages import PROTOCOL_VERSION, Hello, Refusal
+from flasktop.protocol.records import Message
 from flasktop.protocol.talk import ToReader
 from flasktop.rendezvous import check_peer, peer_uid
 

@@ -13,21 +13,8 @@ import msgspec
 from flasktop.protocol.blackbox import SlotRecord
 from flasktop.protocol.commands import Answered, Failed, Working
 from flasktop.protocol.events import DiedRequest
-from flasktop.protocol.messages import (
-    Bye,
-    Definitions,
-    Frame,
-    Hello,
-    InFlight,
-    OutsideSpan,
-    Pool,
-    Refusal,
-    RouteDef,
-    Sample,
-    Span,
-    StatementDef,
-    Trace,
-)
+from flasktop.protocol.messages import Bye, Definitions, Frame, Hello, Refusal
+from flasktop.protocol.records import InFlight, OutsideSpan, Pool, RouteDef, Sample, Span, StatementDef, Trace
 from flasktop.protocol.talk import ToReader
 from flasktop.protocol.text import neutral
 

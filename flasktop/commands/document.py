@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from flasktop.client.collect import Collected
-from flasktop.protocol.messages import Pool
+from flasktop.protocol.records import Pool
 from flasktop.stats.views import Died, EndpointRow, QueryRow, Window, WorkerRow
 
 VERSION: Final = 1

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from flasktop.errors import ProtocolError
-from flasktop.protocol.messages import Message
+from flasktop.protocol.records import Message
 from flasktop.protocol.talk import ToReader, ToWorker
 
 HEADER: Final = 4

@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import add
 from typing import Final
 
-from flasktop.protocol.messages import Frame, OutsideSpan, Trace
+from flasktop.protocol.messages import Frame
+from flasktop.protocol.records import OutsideSpan, Trace
 from flasktop.stats.chunks import Delta, combine
 from flasktop.stats.columns import ROW_BITS, STATUS_BITS, STATUS_MASK
 from flasktop.stats.histogram import KEY_BITS, SMALL, bucket

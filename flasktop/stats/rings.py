@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from heapq import heappop, heappush, heapreplace
 from typing import Final, NamedTuple
 
-from flasktop.protocol.messages import Trace
+from flasktop.protocol.records import Trace
 
 RECENT: Final = 50
 """Recent traces kept per endpoint, and as many failed ones."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flasktop.protocol.messages import OTHER_ROUTE, OTHER_STATEMENT, STATEMENT, RouteDef, StatementDef
+from flasktop.protocol.records import OTHER_ROUTE, OTHER_STATEMENT, STATEMENT, RouteDef, StatementDef
 from flasktop.stats.histogram import KEY_BITS
 from flasktop.stats.views import EndpointKey, StatementKey
 

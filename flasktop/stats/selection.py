@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flasktop.protocol.messages import OUTSIDE_ROUTE
+from flasktop.protocol.records import OUTSIDE_ROUTE
 from flasktop.stats.columns import COUNT, STATEMENT_COLUMNS
 from flasktop.stats.histogram import Histogram
 from flasktop.stats.rows import OUTSIDE, Rows

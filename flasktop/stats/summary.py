@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from flasktop.protocol.messages import UNKNOWN
+from flasktop.protocol.records import UNKNOWN
 from flasktop.stats.columns import COUNT, ERRORS
 from flasktop.stats.histogram import Histogram
 from flasktop.stats.pictures import milliseconds

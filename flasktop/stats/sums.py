@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from operator import add, sub
 from typing import Final
 
-from flasktop.protocol.messages import RAISED, RouteTotal, Span, StatementTotal, Trace
+from flasktop.protocol.records import RAISED, RouteTotal, Span, StatementTotal, Trace
 from flasktop.stats.columns import ENDPOINT_COLUMNS, STATEMENT_COLUMNS
 
 Columns = tuple[int, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flasktop.protocol.messages import CLOSED_EARLY, OFFLOADED, UNKNOWN, Folded, Span, Trace
+from flasktop.protocol.records import CLOSED_EARLY, OFFLOADED, UNKNOWN, Folded, Span, Trace
 from flasktop.stats.pictures import split_of
 from flasktop.stats.rings import Kept
 from flasktop.stats.rows import Rows, StatementInfo

@@ -12,7 +12,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from flasktop.protocol.events import DiedRequest, WorkerId, WorkerState
-from flasktop.protocol.messages import Hello, Pool
+from flasktop.protocol.messages import Hello
+from flasktop.protocol.records import Pool
 
 
 class Window(Enum):

@@ -8,7 +8,8 @@ from statistics import median
 from typing import Final
 
 from flasktop.protocol.events import WorkerId, WorkerState
-from flasktop.protocol.messages import Frame, Hello, Sample
+from flasktop.protocol.messages import Frame, Hello
+from flasktop.protocol.records import Sample
 from flasktop.stats.rows import Rows
 from flasktop.stats.totals import WorkerTotals
 

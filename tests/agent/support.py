@@ -13,7 +13,8 @@ from werkzeug.test import create_environ
 from flasktop.agent.process import process
 from flasktop.agent.runtime import Agent
 from flasktop.protocol.blackbox import BlackBox, parse
-from flasktop.protocol.messages import Frame, RouteDef, Sample, StatementDef, Trace
+from flasktop.protocol.messages import Frame
+from flasktop.protocol.records import RouteDef, Sample, StatementDef, Trace
 
 
 def until(fact: Callable[[], Any], seconds: float = 10.0) -> Any:

@@ -23,7 +23,7 @@ from werkzeug.routing import Rule
 from flasktop import FlaskTop, Middleware
 from flasktop.agent.process import process
 from flasktop.agent.trace import current_trace
-from flasktop.protocol.messages import ASYNC_VIEW, CLOSED_EARLY, OFFLOADED, RAISED, UNKNOWN
+from flasktop.protocol.records import ASYNC_VIEW, CLOSED_EARLY, OFFLOADED, RAISED, UNKNOWN
 from tests.agent import sites
 from tests.agent.sites import PATHS, Closing, answering, flask_site
 from tests.agent.support import Box, bare_environ, serve, until

@@ -15,7 +15,8 @@ from flasktop.agent.process import process
 from flasktop.agent.totals import PART_BYTES, TotalsTable
 from flasktop.agent.trace import FOLDED_KEYS, Engine, SpanRecord, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode
-from flasktop.protocol.messages import OTHER_ROUTE, OTHER_STATEMENT, STATEMENT, Span, Totals, Trace
+from flasktop.protocol.messages import Totals
+from flasktop.protocol.records import OTHER_ROUTE, OTHER_STATEMENT, STATEMENT, Span, Trace
 from tests.agent.sites import answering
 from tests.agent.support import Box, serve, until
 

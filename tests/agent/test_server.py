@@ -20,17 +20,8 @@ import pytest
 from flasktop import Middleware
 from flasktop.protocol.codec import decoder_for_reader, encode
 from flasktop.protocol.commands import GRANTS
-from flasktop.protocol.messages import (
-    Bye,
-    Caught,
-    Definitions,
-    Frame,
-    Hello,
-    Refusal,
-    Subscribe,
-    Totals,
-    Trace,
-)
+from flasktop.protocol.messages import Bye, Caught, Definitions, Frame, Hello, Refusal, Subscribe, Totals
+from flasktop.protocol.records import Trace
 from flasktop.protocol.talk import ToReader
 from tests.agent.sites import answering
 from tests.agent.support import Box, serve, until

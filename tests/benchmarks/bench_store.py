@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 import psutil
 
 from flasktop.protocol.events import Event, Framed
-from flasktop.protocol.messages import RouteTotal, StatementTotal, Totals, Trace
+from flasktop.protocol.messages import Totals
+from flasktop.protocol.records import RouteTotal, StatementTotal, Trace
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 from tests.stats.builders import NOW, Source, make_frame, make_sample, make_span, make_trace

@@ -20,19 +20,8 @@ from flasktop.client.apps import RunningApp
 from flasktop.client.watch import Watcher
 from flasktop.protocol.codec import decoder_for_worker, encode
 from flasktop.protocol.events import Event, StateChanged
-from flasktop.protocol.messages import (
-    PROTOCOL_VERSION,
-    Caught,
-    Definitions,
-    Frame,
-    Hello,
-    Message,
-    RouteDef,
-    StatementDef,
-    Subscribe,
-    Totals,
-    Trace,
-)
+from flasktop.protocol.messages import PROTOCOL_VERSION, Caught, Definitions, Frame, Hello, Subscribe, Totals
+from flasktop.protocol.records import Message, RouteDef, StatementDef, Trace
 from flasktop.rendezvous import WorkerFiles, bind
 
 E = TypeVar("E")

@@ -9,21 +9,8 @@ import pytest
 
 from flasktop.client.neutral import died_requests, neutral_message
 from flasktop.protocol.blackbox import SlotRecord
-from flasktop.protocol.messages import (
-    Bye,
-    Definitions,
-    Folded,
-    Frame,
-    InFlight,
-    OutsideSpan,
-    Pool,
-    Refusal,
-    RouteDef,
-    Sample,
-    Span,
-    StatementDef,
-    Trace,
-)
+from flasktop.protocol.messages import Bye, Definitions, Frame, Refusal
+from flasktop.protocol.records import Folded, InFlight, OutsideSpan, Pool, RouteDef, Sample, Span, StatementDef, Trace
 from tests.client.fakes import frame, hello, trace
 
 EVIL = "a\x1b[2J\u202e\n\x9d"

@@ -15,7 +15,8 @@ from flasktop.errors import ProtocolError
 from flasktop.protocol import blackbox
 from flasktop.protocol.blackbox import HEADER_BYTES, SLOT, SLOT_BUSY, SLOT_KILLED, Layout, parse, peek
 from flasktop.protocol.codec import encode
-from flasktop.protocol.messages import Definitions, Frame, Hello, RouteDef, Totals
+from flasktop.protocol.messages import Definitions, Frame, Hello, Totals
+from flasktop.protocol.records import RouteDef
 
 HELLO = Hello(1, 7, 1.0, 2.0, 3.0, 4.0, ("shop",), 7, "flask run", "/srv", "0", "3", "3", "2", ())
 LAYOUT = Layout(slots=4, definitions=16384, totals=2048, ring=4096)

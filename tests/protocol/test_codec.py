@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from flasktop.errors import ProtocolError
 from flasktop.protocol.codec import MAX_TO_READER, MAX_TO_WORKER, decoder_for_reader, decoder_for_worker, encode
-from flasktop.protocol.messages import Bye, Caught, Definitions, Refusal, RouteDef, Subscribe
+from flasktop.protocol.messages import Bye, Caught, Definitions, Refusal, Subscribe
+from flasktop.protocol.records import RouteDef
 from flasktop.protocol.talk import ToReader
 
 MESSAGES: list[ToReader] = [

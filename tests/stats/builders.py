@@ -26,15 +26,12 @@ from flasktop.protocol.events import (
     WorkerId,
     WorkerState,
 )
-from flasktop.protocol.messages import (
-    PROTOCOL_VERSION,
+from flasktop.protocol.messages import PROTOCOL_VERSION, Definitions, Frame, Hello, Totals
+from flasktop.protocol.records import (
     RAISED,
     STATEMENT,
     UNKNOWN,
-    Definitions,
     Folded,
-    Frame,
-    Hello,
     OutsideSpan,
     Pool,
     RouteDef,
@@ -43,7 +40,6 @@ from flasktop.protocol.messages import (
     Span,
     StatementDef,
     StatementTotal,
-    Totals,
     Trace,
 )
 

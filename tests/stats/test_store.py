@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flasktop.protocol.events import Defined, DiedRequest, Event, Framed, Totalled
-from flasktop.protocol.messages import COMMIT, OUTSIDE_ROUTE, UNKNOWN, Folded, OutsideSpan, Totals
+from flasktop.protocol.messages import Totals
+from flasktop.protocol.records import COMMIT, OUTSIDE_ROUTE, UNKNOWN, Folded, OutsideSpan
 from flasktop.stats.rings import LOG, RECENT, SLOWEST
 from flasktop.stats.store import MAX_DIED, Store
 from flasktop.stats.views import EndpointKey, StatementKey, TraceId, Window

@@ -16,7 +16,7 @@ from flasktop.client.ask import A, OnWorking
 from flasktop.errors import FlasktopError
 from flasktop.protocol.commands import Command
 from flasktop.protocol.events import DiedRequest, Event, WorkerId
-from flasktop.protocol.messages import COMMIT, ROLLBACK, STATEMENT, OutsideSpan, Pool, Span
+from flasktop.protocol.records import COMMIT, ROLLBACK, STATEMENT, OutsideSpan, Pool, Span
 from tests.stats.builders import NOW, Source, make_sample, make_span, make_statement
 
 SERVER = "gunicorn gthread"

@@ -27,7 +27,7 @@ from flasktop.protocol.commands import (
     Failed,
     Working,
 )
-from flasktop.protocol.messages import Message
+from flasktop.protocol.records import Message
 
 if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flasktop.errors import FlasktopError
 from flasktop.protocol.commands import CANCELLED, IMPOSSIBLE, Answer, Command
-from flasktop.protocol.messages import UNKNOWN
+from flasktop.protocol.records import UNKNOWN
 
 if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flasktop.protocol.commands import Grant, ping
-from flasktop.protocol.messages import Message
+from flasktop.protocol.records import Message
 
 
 @dataclass(frozen=True, slots=True)

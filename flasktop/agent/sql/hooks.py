@@ -22,7 +22,7 @@ from flasktop.agent.sql.pools import connecting
 from flasktop.agent.sql.recording import PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
 from flasktop.agent.trace import RequestTrace, current_trace, sink
-from flasktop.protocol.messages import STATEMENT
+from flasktop.protocol.records import STATEMENT
 
 MAX_RAW: Final = 1 << 16
 """Characters kept of a raw statement: an app that writes 10 MB statements must not have them held."""

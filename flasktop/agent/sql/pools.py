@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from flasktop.agent.sql import recording
 from flasktop.agent.trace import Engine, sink
-from flasktop.protocol.messages import CONNECT, POOL_WAIT
+from flasktop.protocol.records import CONNECT, POOL_WAIT
 
 WAIT_NS: Final = 1_000_000
 """Waits for the pool up to this long are not recorded."""

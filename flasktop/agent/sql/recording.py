@@ -9,7 +9,7 @@ from typing import Any, Final
 from flasktop.agent.guard import guard
 from flasktop.agent.sql import callsite
 from flasktop.agent.trace import Engine, SpanRecord, current_trace, sink
-from flasktop.protocol.messages import COMMIT, CONNECT, POOL_WAIT, ROLLBACK
+from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK
 
 
 class Place:

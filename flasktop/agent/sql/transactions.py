@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flasktop.agent.sql import engines, pools, recording
 from flasktop.agent.trace import Engine, sink
-from flasktop.protocol.messages import COMMIT, ROLLBACK
+from flasktop.protocol.records import COMMIT, ROLLBACK
 
 _CALLS: Final = {
     "do_commit": COMMIT,

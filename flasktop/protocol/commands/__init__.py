@@ -23,7 +23,7 @@ from flasktop.protocol.commands.heap import (
     WalkHeap,
 )
 from flasktop.protocol.commands.ping import Ping, Pong
-from flasktop.protocol.messages import UNKNOWN, Message
+from flasktop.protocol.records import UNKNOWN, Message
 
 Command = (
     Ping

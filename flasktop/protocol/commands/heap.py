@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from flasktop.protocol.messages import Message
+from flasktop.protocol.records import Message
 
 By = Literal["type", "module", "referrers", "owner", "size", "object"]
 """How a set can be divided: by type, by the module of the class, by what kinds of objects refer to it, by the type

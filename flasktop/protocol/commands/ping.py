@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flasktop.protocol.messages import Message
+from flasktop.protocol.records import Message
 
 
 class Ping(Message, frozen=True, tag="ping"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flasktop.protocol.messages import STATEMENT
+from flasktop.protocol.records import STATEMENT
 from flasktop.stats.views import FoldedView, SpanView, StatementKey, TraceView
 from flasktop.tui.draw.waterfall import Segment
 

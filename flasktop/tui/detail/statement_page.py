@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from flasktop.protocol.messages import STATEMENT
+from flasktop.protocol.records import STATEMENT
 from flasktop.stats.views import QueryRow, StatementDetail
 from flasktop.tui.detail.code_block import SIDE_BY_SIDE, beside, code_lines, sql_height, sql_lines
 from flasktop.tui.detail.context import Context

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from rich.text import Text
 
-from flasktop.protocol.messages import STATEMENT
+from flasktop.protocol.records import STATEMENT
 from flasktop.stats.views import StatementKey, TraceView
 from flasktop.tui.detail.code_block import EVERY_LINE, SIDE_BY_SIDE, beside, code_lines, sql_lines
 from flasktop.tui.detail.context import Context

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.style import Style
 from rich.text import Text
 
-from flasktop.protocol.messages import COMMIT, CONNECT, POOL_WAIT, ROLLBACK, STATEMENT
+from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK, STATEMENT
 from flasktop.stats.views import EndpointKey, StatementKey, StatementUse, TraceView
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, joined, line, safe

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 
-from flasktop.protocol.messages import UNKNOWN, Pool
+from flasktop.protocol.records import UNKNOWN, Pool
 from flasktop.stats.views import Died, Window, WorkerRow
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.area import area, faded

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.screen import Screen
 
-from flasktop.protocol.messages import STATEMENT
+from flasktop.protocol.records import STATEMENT
 from flasktop.stats.views import QueryRow, Window
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette

@@ -1,0 +1,232 @@
+"""What frames are made of: requests, spans, samples, sums, and the definitions that ids stand for.
+
+The rules of all structs on the wire are those of ``protocol/messages.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+UNKNOWN: Final = -1
+"""In an integer field: the value is not known (never a guess)."""
+
+OUTSIDE_ROUTE: Final = "<outside requests>"
+"""Stands for "no request" where a statement's endpoints are named."""
+
+UNMATCHED_METHOD: Final = "*"
+UNMATCHED_ROUTE: Final = "<unmatched>"
+"""Everything without a URL rule (404, 405, odd methods) is this one row."""
+
+OTHER_ROUTE: Final = "<other routes>"
+OTHER_STATEMENT: Final = "<other statements>"
+"""The rows that take what comes after a worker's bounded tables are full."""
+
+# Trace.flags
+CLOSED_EARLY: Final = 1
+"""The body was closed before its end."""
+ASYNC_VIEW: Final = 2
+"""An async view ran: the thread's CPU clock says nothing about it."""
+OFFLOADED: Final = 4
+"""The body was given to the server as a file: the end of sending could not be observed."""
+RAISED: Final = 8
+"""An exception left the app (into the server)."""
+
+# StatementDef.kind
+STATEMENT: Final = "statement"
+COMMIT: Final = "commit"
+ROLLBACK: Final = "rollback"
+CONNECT: Final = "connect"
+POOL_WAIT: Final = "pool"
+"""The kinds of database span; all but STATEMENT have their own name as text (``COMMIT``)."""
+
+
+class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Base of all that travels."""
+
+
+class RouteDef(Message, frozen=True):
+    """A row of the endpoint table: what an id in ``Trace.route`` stands for.
+
+    ``endpoint`` is Flask's endpoint name, empty where there is none.
+    """
+
+    id: int
+    app: str
+    method: str
+    route: str
+    endpoint: str
+
+
+class StatementDef(Message, frozen=True):
+    """A row of the statement table: one engine, statement text, source line and relationship.
+
+    ``text`` is masked (no literals) and bounded; ``engine`` is dialect and database without credentials, such as
+    ``postgresql://db/shop``; ``file`` is the absolute path of the user's own source file, empty where unknown;
+    ``function`` is the qualified name of the function there; ``relationship`` is ``Order.items`` for a lazy load.
+    """
+
+    id: int
+    kind: str
+    engine: str
+    dialect: str
+    text: str
+    file: str
+    line: int
+    function: str
+    relationship: str
+
+
+class Span(Message, frozen=True):
+    """One database span of a trace. ``start_us`` counts from the start of its trace.
+
+    ``rows`` is the number of rows fetched (UNKNOWN for what returns none); ``batch`` the number of parameter sets
+    of an ``executemany`` (0: not one); ``error`` the class name of the exception, empty for none.
+    """
+
+    statement: int
+    start_us: int
+    execute_us: int
+    fetch_us: int
+    rows: int
+    batch: int = 0
+    error: str = ""
+
+
+class Folded(Message, frozen=True):
+    """What remains of the spans of one statement beyond the cap of spans in one trace: exact counts and times."""
+
+    statement: int
+    count: int
+    errors: int
+    execute_us: int
+    fetch_us: int
+    rows: int
+
+
+class Trace(Message, frozen=True):
+    """One finished request.
+
+    ``number`` counts the worker's traces from 0 without gaps. ``start_us`` is how long before ``Frame.mono`` (and
+    ``Frame.at``) the request began. ``duration_us`` runs to the end of the body. ``cpu_us`` is the thread's CPU
+    time in the whole request, ``sql_cpu_us`` the part of it inside SQL, both UNKNOWN where the thread's clock
+    cannot tell (gevent, async views). ``wait_us`` is wall minus SQL minus the CPU outside SQL, never negative.
+    ``execute_us``, ``fetch_us`` and ``other_us`` (commit, rollback, connect, pool) are sums over all spans, folded
+    ones included; ``statements`` and ``rows`` count only spans of kind STATEMENT. ``error`` is the exception's
+    class name; ``status`` is 0 when no response was started.
+    """
+
+    number: int
+    route: int
+    start_us: int
+    duration_us: int
+    first_byte_us: int
+    cpu_us: int
+    sql_cpu_us: int
+    wait_us: int
+    execute_us: int
+    fetch_us: int
+    other_us: int
+    statements: int
+    rows: int
+    status: int
+    bytes_sent: int
+    flags: int
+    path: str
+    error: str
+    spans: tuple[Span, ...]
+    folded: tuple[Folded, ...] = ()
+
+
+class OutsideSpan(Message, frozen=True):
+    """A span outside any request. ``start_us`` is how long before ``Frame.mono`` it began."""
+
+    span: Span
+    start_us: int
+
+
+class InFlight(Message, frozen=True):
+    """A request that runs now: ``age_us`` old at ``Frame.mono``. ``route`` is UNKNOWN before routing."""
+
+    method: str
+    route: int
+    path: str
+    age_us: int
+
+
+class Pool(Message, frozen=True):
+    """The state of one connection pool. UNKNOWN where the pool's class does not count."""
+
+    engine: str
+    size: int
+    checked_out: int
+    overflow: int
+    checked_in: int
+
+
+class Sample(Message, frozen=True):
+    """What the process costs, about once a second.
+
+    ``*_bytes`` in bytes; ``cpu_percent`` of one core since the last sample, and ``agent_cpu_percent`` the agent
+    thread's own part of it (both None in the first sample). ``gc_collections``, ``gc_pause_us`` and ``requests``
+    since the agent began, ``context_switches`` since the process began. ``agent_bytes``: what journal and tables
+    hold. ``uss_bytes`` and ``pss_bytes`` are measured rarely (UNKNOWN until then). ``in_flight`` counts all requests
+    that run, ``running`` lists the oldest of them.
+    """
+
+    rss_bytes: int
+    uss_bytes: int
+    pss_bytes: int
+    cpu_percent: float | None
+    threads: int
+    open_files: int
+    gc_collections: int
+    gc_pause_us: int
+    context_switches: int
+    uptime_s: float
+    requests: int
+    in_flight: int
+    agent_cpu_percent: float | None
+    agent_bytes: int
+    guard_errors: int
+    apps: tuple[str, ...]
+    running: tuple[InFlight, ...]
+    pools: tuple[Pool, ...]
+
+
+class RouteTotal(Message, frozen=True):
+    """Exact sums of one route since the worker's start. ``cpu_known`` counts the traces behind ``cpu_us``,
+    ``sql_cpu_us`` and ``wait_us``; ``first_byte_known`` those behind ``first_byte_us``."""
+
+    route: int
+    count: int
+    errors: int
+    duration_us: int
+    max_us: int
+    first_byte_us: int
+    first_byte_known: int
+    cpu_us: int
+    sql_cpu_us: int
+    wait_us: int
+    cpu_known: int
+    execute_us: int
+    fetch_us: int
+    other_us: int
+    statements: int
+    rows: int
+    bytes_sent: int
+    statuses: dict[int, int]
+
+
+class StatementTotal(Message, frozen=True):
+    """Exact sums of one statement since the worker's start. ``routes`` are the ids of the routes that ran it
+    (UNKNOWN among them: outside any request)."""
+
+    statement: int
+    count: int
+    errors: int
+    execute_us: int
+    fetch_us: int
+    rows: int
+    routes: tuple[int, ...]
