@@ -172,6 +172,10 @@ class Journal:
         memory[:] = self.memory[:]
         self.memory = memory
 
+    def blank(self, slot: int) -> None:
+        """Leave no request in a slot."""
+        self.memory[self.slots_at + slot * SLOT.size] = blackbox.SLOT_FREE
+
     @property
     def nobody_in_flight(self) -> bool:
         """Whether no slot holds a request, running or killed."""

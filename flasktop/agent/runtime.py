@@ -11,7 +11,6 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Final
 
-from flasktop import rendezvous
 from flasktop.agent import native
 from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
@@ -19,13 +18,14 @@ from flasktop.agent.guard import guard
 from flasktop.agent.identity import hello, server_group, server_label, working_directory
 from flasktop.agent.journal import Journal, layout_for
 from flasktop.agent.libraries import install_sql
+from flasktop.agent.paths import Paths
 from flasktop.agent.recorder import Recorder
 from flasktop.agent.sampler import GcClock, Sampler
 from flasktop.agent.server import Server
 from flasktop.agent.trace import RequestTrace, current_trace, sink
-from flasktop.errors import FlasktopError
 from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
 from flasktop.protocol.messages import Hello, Totals
+from flasktop.rendezvous import WorkerFiles
 
 TICK_S: Final = 0.2
 """Finished requests wait at most so long before they are encoded."""
@@ -52,7 +52,7 @@ class Agent:
         self.journal: Journal
         self.running: list[RequestTrace | None] = []
         self.killed: deque[tuple[float, int]] = deque()
-        self._claims: list[rendezvous.Claim] = []
+        self._paths: Paths
         self._undoing: list[Callable[[], None]] = []
         self._gc = GcClock()
         self._stopping = False
@@ -77,9 +77,7 @@ class Agent:
         self._process_started = self.started_at
         self._group = self.pid
         self._directory = working_directory()
-        directory = rendezvous.server_directory(settings.dir or None, warn=lambda refusal: guard.say(str(refusal)))
-        rendezvous.sweep(directory)
-        self.files = rendezvous.WorkerFiles(directory, self.pid, int(self.started_at * 1000))
+        self._paths = Paths(settings.dir or None, self.pid, self.started_at)
         self.running = [None] * settings.max_in_flight
         try:
             self._open(settings)
@@ -89,11 +87,11 @@ class Agent:
         atexit.register(self.stop)
 
     def _open(self, settings: Settings) -> None:
-        listener = rendezvous.bind(self.files.socket, native.socket)
+        self._undoing.append(lambda: self._paths.remove(journal=True))
+        listener = self._paths.bind()
         self._undoing.append(listener.close)
-        self._claims.append(rendezvous.claim(self.files.socket))
         self.journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
-        self._claims.append(rendezvous.claim(self.files.journal))
+        self._paths.claim_journal()
         self.recorder = Recorder(self.journal, settings, self)
         self.server = Server(
             self.journal,
@@ -121,17 +119,20 @@ class Agent:
     def _undo(self) -> None:
         """Leave nothing of a start that failed."""
         sink.active = self.active = False
-        for undo in reversed(self._undoing):
+        while self._undoing:
             with contextlib.suppress(OSError):
-                undo()
-        while self._claims:
-            rendezvous.remove(self._claims.pop())
+                self._undoing.pop()()
 
     def _switch_off(self) -> None:
         """Record nothing more in this process."""
         sink.active = self.active = False
         self.pending.clear()
         sink.outside.clear()
+
+    @property
+    def files(self) -> WorkerFiles:
+        """Where the worker's socket and journal are."""
+        return self._paths.files
 
     def _hello(self) -> Hello:
         return hello(
@@ -225,11 +226,11 @@ class Agent:
             if now >= upkeep:
                 upkeep = now + UPKEEP_S
                 self._guarded("hooking SQLAlchemy", install_sql, self._roots)
-                self._guarded("keeping the journal", self._keep_journal)
-                self._guarded("keeping the socket", self._keep_socket)
+                self._guarded("keeping the journal", self._paths.keep_journal, self.journal, self.running)
+                self._guarded("keeping the socket", self._paths.keep_socket, self.server)
             if now >= touch:
                 touch = now + TOUCH_S
-                self._guarded("keeping the files", self._touch)
+                self._guarded("keeping the files", self._paths.touch)
 
     def _guarded(self, place: str, work: Any, *arguments: Any) -> None:
         if guard.off(place):
@@ -254,39 +255,8 @@ class Agent:
     def _free_killed(self, now: float) -> None:
         while self.killed and now - self.killed[0][0] > KILLED_GRACE_S:
             slot = self.killed.popleft()[1]
-            self.journal.memory[self.journal.slots_at + slot * SLOT.size] = 0
+            self.journal.blank(slot)
             self.journal.free_slots.append(slot)
-
-    def _keep_journal(self) -> None:
-        """Go on in a new file where the path has vanished (temporary folders are swept)."""
-        if rendezvous.holds(self._claims[1]):
-            return
-        self._find_directory()
-        self.journal.move(self.files.journal)
-        self._claims[1] = rendezvous.claim(self.files.journal)
-        for slot, trace in enumerate(self.running):
-            if trace is None:  # it may have ended while the file was copied
-                self.journal.memory[self.journal.slots_at + slot * SLOT.size] = 0
-
-    def _keep_socket(self) -> None:
-        """Bind again where the path has vanished."""
-        if rendezvous.holds(self._claims[0]):
-            return
-        self._find_directory()
-        self.server.listen(rendezvous.bind(self.files.socket, native.socket))
-        self._claims[0] = rendezvous.claim(self.files.socket)
-
-    def _find_directory(self) -> None:
-        """Make the directory again; another one where its parent has gone, too (a user's, when they log out)."""
-        try:
-            rendezvous.server_directory(str(self.files.directory))
-        except FlasktopError:
-            directory = rendezvous.server_directory(self.settings.dir or None)
-            self.files = rendezvous.WorkerFiles(directory, self.pid, self.files.started_ms)
-
-    def _touch(self) -> None:
-        for path in (self.files.socket, self.files.journal, self.files.directory):
-            os.utime(path)
 
     def held_bytes(self) -> int:
         """An estimate of what the agent holds: the journal file and its tables."""
@@ -296,7 +266,7 @@ class Agent:
 
     def stop(self) -> None:
         """End cleanly; waits at most ``STOP_WAIT_S`` for the thread. Called at exit."""
-        if self.pid != os.getpid() or self._stopping or not self._claims:
+        if self.pid != os.getpid() or self._stopping or not self._undoing:
             return
         self._stopping = True
         self.server.wake()
@@ -318,9 +288,7 @@ class Agent:
 
     def _leave(self) -> None:
         """Remove our files; the journal stays as a black box where a request dies with us, or the thread failed."""
-        clean = self.journal.nobody_in_flight and self._stopping
-        for claim in self._claims if clean else self._claims[:1]:
-            rendezvous.remove(claim)
+        self._paths.remove(journal=self.journal.nobody_in_flight and self._stopping)
 
     def abandon(self) -> None:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""

@@ -29,7 +29,8 @@ from flasktop.stats.columns import (
 )
 from flasktop.stats.histogram import RELATIVE_ERROR, Histogram, bounds
 from flasktop.stats.selection import Selection
-from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementUse, TimeSplit
+from flasktop.stats.split import TimeSplit
+from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementUse
 
 _MAX_BARS = 24
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from math import isfinite
 from typing import Final
 
@@ -26,6 +25,7 @@ from flasktop.stats.pictures import (
     query_rows,
 )
 from flasktop.stats.rings import Rings
+from flasktop.stats.roster import Roster
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection, select
 from flasktop.stats.summary import summary, worker_row
@@ -51,12 +51,6 @@ from flasktop.stats.workers import Worker
 MAX_DIED: Final = 200
 """So many requests that died with their workers are remembered, the newest."""
 
-GONE_FOR: Final = 10.0
-"""Seconds for which a worker that ended cleanly stays among the workers."""
-
-DIED_FOR: Final = 60.0
-"""Seconds for which a worker that was killed stays among the workers."""
-
 
 class Store:
     """All that the screens show, from the events of all workers.
@@ -81,9 +75,8 @@ class Store:
         self._rings = Rings()
         self._timeline = Timeline(self._rows)
         self._ingest = Ingest(self._rows, self._rings)
-        self._workers: list[Worker] = []
-        self._drill = Drill(self._rows, self._rings, self._workers)
-        self._by_id: dict[WorkerId, Worker] = {}
+        self._roster = Roster(self._rows)
+        self._drill = Drill(self._rows, self._rings, self._roster.all)
         self._died: deque[Died] = deque(maxlen=MAX_DIED)
         self._clock = 0.0
         self._first: float | None = None
@@ -92,7 +85,7 @@ class Store:
 
     def apply(self, event: Event) -> None:
         """Take one event in."""
-        worker = self._worker(event.worker)
+        worker = self._roster.of(event.worker)
         if isinstance(event, Framed):
             self._frame(worker, event.frame, event.live)
         elif isinstance(event, Defined):
@@ -122,7 +115,7 @@ class Store:
         self._rings.clear()
         self._reset_at = self._first = now
         self._exact.forget()
-        for worker in self._workers:
+        for worker in self._roster.all:
             worker.totals.set_base()
             worker.losses.restart()
             worker.history_from = self._wall(worker, now)
@@ -130,12 +123,12 @@ class Store:
     def summary(self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None) -> Summary:
         """Return the first line: how is my app?"""
         selection = self._select(now, window, app, worker)
-        workers = self._chosen(app, worker)
-        return summary(workers, self._shown(app, worker), selection, now, window, app)
+        workers = self._roster.chosen(app, worker)
+        return summary(workers, self._roster.shown(app, worker), selection, now, window, app)
 
     def local_ids(self, key: EndpointKey | StatementKey) -> tuple[tuple[WorkerId, tuple[int, ...]], ...]:
         """Return what each live worker calls an endpoint or a statement, for commands."""
-        return local_ids(key, self._rows, self._workers)
+        return local_ids(key, self._rows, self._roster.all)
 
     def endpoints(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
@@ -153,7 +146,9 @@ class Store:
         """Return the workers by pid; one that has gone stays for ``GONE_FOR``, one that died for ``DIED_FOR`` seconds
         after the reader learnt of it."""
         self._fold(now)
-        rows = [worker_row(worker, now, window, self._rate(worker, now, window)) for worker in self._visible(now)]
+        rows = [
+            worker_row(worker, now, window, self._rate(worker, now, window)) for worker in self._roster.visible(now)
+        ]
         return tuple(sorted(rows, key=lambda row: (row.worker.pid, row.worker.started_ms)))
 
     def died(self) -> tuple[Died, ...]:
@@ -162,7 +157,7 @@ class Store:
 
     def log(self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500) -> tuple[TraceView, ...]:
         """Return the newest ``limit`` traces, newest first."""
-        return self._drill.log(self._numbers(app, worker), app, limit)
+        return self._drill.log(self._roster.numbers(app, worker), app, limit)
 
     def endpoint(
         self, key: EndpointKey, now: float, window: Window, *, worker: WorkerId | None = None
@@ -172,7 +167,7 @@ class Store:
         row = self._rows.find_endpoint(key)
         if row is None:
             return None
-        return self._drill.endpoint(selection, row, self._numbers(None, worker), self._since(now, window))
+        return self._drill.endpoint(selection, row, self._roster.numbers(None, worker), self._since(now, window))
 
     def statement(
         self, key: StatementKey, now: float, window: Window, *, worker: WorkerId | None = None
@@ -182,21 +177,14 @@ class Store:
         row = self._rows.find_statement(key)
         if row is None:
             return None
-        return self._drill.statement(selection, row, self._numbers(None, worker), self._since(now, window))
+        return self._drill.statement(selection, row, self._roster.numbers(None, worker), self._since(now, window))
 
     def trace(self, trace_id: TraceId) -> TraceView | None:
         """Return a request that is still kept, None otherwise."""
-        worker = self._by_id.get(trace_id.worker)
+        worker = self._roster.find(trace_id.worker)
         return None if worker is None else self._drill.trace(worker.number, trace_id.number)
 
     # Taking events in.
-
-    def _worker(self, identity: WorkerId) -> Worker:
-        worker = self._by_id.get(identity)
-        if worker is None:
-            worker = self._by_id[identity] = Worker(len(self._workers), identity, self._rows)
-            self._workers.append(worker)
-        return worker
 
     def _joined(self, worker: Worker, event: Joined) -> None:
         first_time = worker.hello is None
@@ -243,38 +231,17 @@ class Store:
     def _fold(self, now: float) -> None:
         self._clock = max(self._clock, now)
         self._timeline.fold(now)
-        for worker in self._workers:
-            if worker.state_mono is None:
-                worker.state_mono = now
-
-    def _chosen(self, app: str | None, worker: WorkerId | None) -> list[Worker]:
-        if worker is not None:
-            found = self._by_id.get(worker)
-            return [] if found is None else [found]
-        return [candidate for candidate in self._workers if candidate.serves(app)]
-
-    def _numbers(self, app: str | None, worker: WorkerId | None) -> set[int]:
-        return {chosen.number for chosen in self._chosen(app, worker)}
-
-    def _shown(self, app: str | None, worker: WorkerId | None) -> list[Worker]:
-        chosen = self._chosen(app, worker)
-        return [candidate for candidate in chosen if candidate.alive] or chosen
-
-    def _visible(self, now: float) -> Iterator[Worker]:
-        for worker in self._workers:
-            since = now - (worker.state_mono if worker.state_mono is not None else now)
-            if worker.alive or since < (GONE_FOR if worker.state == "gone" else DIED_FOR):
-                yield worker
+        self._roster.passed(now)
 
     def _select(self, now: float, window: Window, app: str | None, worker: WorkerId | None) -> Selection:
         self._fold(now)
-        chosen = None if worker is None else self._by_id.get(worker)
+        chosen = None if worker is None else self._roster.find(worker)
         number = None if worker is None else (-1 if chosen is None else chosen.number)
         timeline = self._timeline
-        shown = self._shown(app, worker)
+        shown = self._roster.shown(app, worker)
         exact = self._sums_of(shown) if window is Window.ALL else None
         since = max(self._first if self._first is not None else now, window_start(window, int(now)))
-        detail = worker is None or (chosen is not None and len(self._workers) == 1)
+        detail = worker is None or (chosen is not None and len(self._roster.all) == 1)
         asked = Asked(now, window, app, self._seconds(now, window, shown), since)
         distributions = timeline.window(window, None) if detail else None
         merged = timeline.window(window, number)

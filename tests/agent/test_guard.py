@@ -14,6 +14,7 @@ from flasktop.agent import body, flask_hooks, middleware, native, runtime
 from flasktop.agent.encode import TraceEncoder
 from flasktop.agent.guard import LIMIT, Guard, guard
 from flasktop.agent.journal import Journal
+from flasktop.agent.paths import Paths
 from flasktop.agent.process import process
 from flasktop.agent.recorder import Recorder
 from flasktop.agent.runtime import Agent
@@ -136,8 +137,8 @@ THREAD: list[tuple[str, Any, str]] = [
     ("serving readers", Server, "step"),
     ("recording", Journal, "append"),
     ("recording", TotalsTable, "changed"),
-    ("keeping the socket", Agent, "_keep_socket"),
-    ("keeping the journal", Agent, "_keep_journal"),
+    ("keeping the socket", Paths, "keep_socket"),
+    ("keeping the journal", Paths, "keep_journal"),
 ]
 
 

@@ -558,7 +558,7 @@ def test_samples_of_hours_are_bounded() -> None:
     store = started(source)
     for second in range(0, 9_000, 2):
         store.apply(source.frame(sample=make_sample(), mono=NOW + second))
-    history = store._workers[0].history
+    history = store._roster.all[0].history
 
     assert len(history._fine) <= 300
     assert len(history._coarse) <= 360

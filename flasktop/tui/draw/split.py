@@ -8,7 +8,7 @@ from typing import Final
 from rich.style import Style
 from rich.text import Text
 
-from flasktop.stats.views import TimeSplit
+from flasktop.stats.split import TimeSplit
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import joined, line
 from flasktop.tui.draw.units import ms_unit

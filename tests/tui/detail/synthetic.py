@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.messages import Hello
+from flasktop.stats.split import TimeSplit
 from flasktop.stats.views import (
     Bar,
     Died,
@@ -27,7 +28,6 @@ from flasktop.stats.views import (
     StatementKey,
     StatementUse,
     Summary,
-    TimeSplit,
     TraceId,
     TraceView,
     Window,

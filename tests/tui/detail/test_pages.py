@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from flasktop.stats.views import EndpointDetail, StatementDetail, TimeSplit, TraceView
+from flasktop.stats.split import TimeSplit
+from flasktop.stats.views import EndpointDetail, StatementDetail, TraceView
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.endpoint_page import endpoint_lines
 from flasktop.tui.detail.statement_page import statement_lines

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from flasktop.stats.views import Bar, TimeSplit
+from flasktop.stats.split import TimeSplit
+from flasktop.stats.views import Bar
 from flasktop.tui.draw.distribution import distribution
 from flasktop.tui.draw.palette import NO_COLOR_PALETTE
 from flasktop.tui.draw.spark import spark
