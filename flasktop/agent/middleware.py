@@ -102,6 +102,8 @@ class Middleware:
         if agent.cpu_known:
             trace.thread = get_ident()
             trace.cpu_start_ns = thread_time_ns()
+        elif agent.greenlet_now is not None:
+            trace.greenlet = agent.greenlet_now()
         current_trace.set(trace)
         return trace
 

@@ -7,11 +7,12 @@ the field failures behind this: OpenTelemetry's exporter hung on a patched Condi
 from __future__ import annotations
 
 import sys
+import weakref
 from _socket import socket as socket
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["greenlets", "original", "poll", "socket", "start_thread"]
+__all__ = ["current_greenlet", "greenlets", "original", "poll", "socket", "start_thread"]
 
 
 def greenlets() -> str:
@@ -34,6 +35,12 @@ def original(module: str, name: str) -> Any:
         return getattr(sys.modules["eventlet.patcher"].original(module), name)
     __import__(module)
     return getattr(sys.modules[module], name)
+
+
+def current_greenlet() -> Callable[[], weakref.ref[Any]]:
+    """What returns a weak reference to the greenlet that runs; only where ``greenlets`` names a library."""
+    getcurrent = sys.modules["greenlet"].getcurrent
+    return lambda: weakref.ref(getcurrent())
 
 
 def start_thread(run: Callable[[], None]) -> None:

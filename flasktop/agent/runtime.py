@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
@@ -41,12 +42,18 @@ PENDING_LIMIT: Final = 20_000
 
 
 class Agent:
-    """One worker's agent. ``active`` is False where it could not start: requests then pass untouched."""
+    """One worker's agent. ``active`` is False where it could not start: requests then pass untouched.
+
+    ``greenlet_now`` says which greenlet runs, where threads are greenlets; ``hub_thread`` is the ident of the native
+    thread that runs them all.
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.active = False
         self.cpu_known = True
+        self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
+        self.hub_thread = 0
         self.pending: deque[RequestTrace] = deque()
         self.dropped = 0
         self.journal: Journal
@@ -68,10 +75,13 @@ class Agent:
         """
         self.settings = settings
         self.apps = apps
-        self._roots = roots
+        self.roots = roots
         self.started_at = time.time()
         self._greenlets = native.greenlets()
         self.cpu_known = not self._greenlets
+        if self._greenlets:
+            self.greenlet_now = native.current_greenlet()
+        self.hub_thread = native.original("_thread", "get_ident")()
         self._environ_label = server_label(environ, self._greenlets)
         self._sleep = native.original("time", "sleep")
         self._process_started = self.started_at
@@ -108,7 +118,7 @@ class Agent:
         self._gc.install()
         self._undoing.append(self._gc.remove)
         # Before the thread: where two import at once, a greenlet gives way, and the next request finds no agent yet.
-        install_sql(self._roots)
+        install_sql(self.roots)
         if self._greenlets:
             __import__("psutil")  # its locks must not be made by a native thread under greenlets
         sink.span_cap = settings.max_spans
@@ -225,7 +235,7 @@ class Agent:
             self._free_killed(now)
             if now >= upkeep:
                 upkeep = now + UPKEEP_S
-                self._guarded("hooking SQLAlchemy", install_sql, self._roots)
+                self._guarded("hooking SQLAlchemy", install_sql, self.roots)
                 self._guarded("keeping the journal", self._paths.keep_journal, self.journal, self.running)
                 self._guarded("keeping the socket", self._paths.keep_socket, self.server)
             if now >= touch:

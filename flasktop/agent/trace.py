@@ -6,10 +6,11 @@ then only the request's own thread writes them.
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from contextvars import ContextVar
 from types import CodeType
-from typing import Final
+from typing import Any, Final
 
 from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT
 
@@ -116,7 +117,9 @@ class RequestTrace:
 
     Defaults stand in the class, so that a request pays only for what it sets. ``rule`` stays None where no URL rule
     matched. ``cpu_start_ns`` is -1 where the thread's clock says nothing. ``inside`` is True while the app's
-    callable runs. ``finished`` is set once; spans that come later are outside any request.
+    callable runs. ``finished`` is set once; spans that come later are outside any request. ``thread`` is the ident
+    of the thread that began it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet
+    that everybody has dropped must be able to end).
     """
 
     app: AppInfo
@@ -134,6 +137,7 @@ class RequestTrace:
     inside: bool = True
     complete: bool = False
     finished: bool = False
+    greenlet: weakref.ref[Any] | None = None
     spans: list[SpanRecord] | None = None
     overflow: deque[SpanRecord] | None = None
     folded: dict[tuple[object, ...], FoldedSum] | None = None

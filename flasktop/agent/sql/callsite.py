@@ -26,8 +26,9 @@ MAX_LOCATIONS: Final = 20_000
 
 _PACKAGES: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _INTERACTIVE: Final = ("<stdin>", "<console>", "<ipython", "<doctest")
-_OWN: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
-_DEMO: Final = f"{_OWN}demo{os.sep}"
+OWN_FOLDER: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+"""Where flasktop itself lives."""
+_DEMO: Final = f"{OWN_FOLDER}demo{os.sep}"
 
 _DEPTHS: Final = range(MAX_DEPTH)
 
@@ -77,6 +78,17 @@ def walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
     return None, 0
 
 
+def is_own(frame: FrameType) -> bool:
+    """Whether a frame is the user's own code; remembers what ``locate`` needs to name its line."""
+    code = frame.f_code
+    file = code.co_filename
+    if file in _library_files or not (file in _user_files or _judge(frame, file)):
+        return False
+    if file in _template_files and id(code) not in _templates:
+        _keep_template(frame)
+    return True
+
+
 def find_in_parents() -> tuple[CodeType | None, int]:
     """Where SQLAlchemy runs in a greenlet for an async driver, the user's coroutine is in the greenlet's parents."""
     greenlet = sys.modules["greenlet"].getcurrent().parent
@@ -106,6 +118,11 @@ def _judge(frame: FrameType, file: str) -> bool:
     return False
 
 
+def is_own_file(file: str) -> bool:
+    """``is_user_file`` of a file name that was met on a stack before: templates count as the user's."""
+    return file in _user_files or (file not in _library_files and is_user_file(file))
+
+
 def is_user_file(file: str) -> bool:
     """Whether code of this file name is the user's own: no library's, not the standard library's, not flasktop's."""
     if file.startswith("<"):
@@ -123,7 +140,7 @@ def _library_folders() -> tuple[str, ...]:
     folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders.add(os.path.dirname(os.__file__))
     both = folders | {os.path.realpath(folder) for folder in folders}
-    return (*(folder + os.sep for folder in sorted(both)), _OWN)
+    return (*(folder + os.sep for folder in sorted(both)), OWN_FOLDER)
 
 
 _LIBRARIES: Final = _library_folders()
