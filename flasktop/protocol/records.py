@@ -171,8 +171,12 @@ class Sample(Message, frozen=True):
     ``*_bytes`` in bytes; ``cpu_percent`` of one core since the last sample, and ``agent_cpu_percent`` the agent
     thread's own part of it (both None in the first sample). ``gc_collections``, ``gc_pause_us`` and ``requests``
     since the agent began, ``context_switches`` since the process began. ``agent_bytes``: what journal and tables
-    hold. ``uss_bytes`` and ``pss_bytes`` are measured rarely (UNKNOWN until then). ``in_flight`` counts all requests
-    that run, ``running`` lists the oldest of them.
+    hold. ``uss_bytes`` and ``pss_bytes`` are measured rarely (UNKNOWN until then), ``full_age_s`` seconds ago.
+    ``in_flight`` counts all requests that run, ``running`` lists the oldest of them.
+
+    ``gc_counts``, ``gc_pauses_us`` and ``gc_longest_us`` are collections, the time they took and the longest of them
+    by generation, youngest first, since the agent began (empty: not said). ``allocated_blocks`` are the blocks that
+    Python's own allocator has given out (UNKNOWN where it was not counted this time).
     """
 
     rss_bytes: int
@@ -193,6 +197,11 @@ class Sample(Message, frozen=True):
     apps: tuple[str, ...]
     running: tuple[InFlight, ...]
     pools: tuple[Pool, ...]
+    full_age_s: float = UNKNOWN
+    gc_counts: tuple[int, ...] = ()
+    gc_pauses_us: tuple[int, ...] = ()
+    gc_longest_us: tuple[int, ...] = ()
+    allocated_blocks: int = UNKNOWN
 
 
 class RouteTotal(Message, frozen=True):
