@@ -45,7 +45,7 @@ class Agent:
     """One worker's agent. ``active`` is False where it could not start: requests then pass untouched.
 
     ``greenlet_now`` says which greenlet runs, where threads are greenlets; ``hub_thread`` is the ident of the native
-    thread that runs them all.
+    thread that runs them all, and ``hub_native`` what the system calls it.
     """
 
     def __init__(self, pid: int) -> None:
@@ -53,7 +53,7 @@ class Agent:
         self.active = False
         self.cpu_known = True
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
-        self.hub_thread = 0
+        self.hub_thread = self.hub_native = 0
         self.pending: deque[RequestTrace] = deque()
         self.dropped = 0
         self.journal: Journal
@@ -82,6 +82,7 @@ class Agent:
         if self._greenlets:
             self.greenlet_now = native.current_greenlet()
         self.hub_thread = native.original("_thread", "get_ident")()
+        self.hub_native = native.original("_thread", "get_native_id")()
         self._environ_label = server_label(environ, self._greenlets)
         self._sleep = native.original("time", "sleep")
         self._process_started = self.started_at

@@ -41,6 +41,15 @@ CONNECT: Final = "connect"
 POOL_WAIT: Final = "pool"
 """The kinds of database span; all but STATEMENT have their own name as text (``COMMIT``)."""
 
+# InFlight.doing
+SQL: Final = "sql"
+"""It is in the database: a statement, its rows, a commit or rollback, a connect, or waiting for the pool."""
+WAIT: Final = "wait"
+"""Its thread or greenlet does not run: sleep, lock, socket, file."""
+CPU: Final = "cpu"
+"""Its thread or greenlet runs."""
+DOING_UNKNOWN: Final = "unknown"
+
 
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of all that travels."""
@@ -147,12 +156,29 @@ class OutsideSpan(Message, frozen=True):
 
 
 class InFlight(Message, frozen=True):
-    """A request that runs now: ``age_us`` old at ``Frame.mono``. ``route`` is UNKNOWN before routing."""
+    """A request that runs now: ``age_us`` old at ``Frame.mono``. ``route`` is UNKNOWN before routing.
+
+    ``begun_us`` is its start on the worker's monotonic clock; with the worker it is its identity. ``thread_id`` is the
+    system's (UNKNOWN: not known), ``thread`` its name. ``doing`` is one of the constants above, since ``doing_us``
+    (UNKNOWN: not known; of waiting and CPU to about a second); ``kind`` is, while it is in the database, a
+    StatementDef's kind, and ``statement`` the id of a statement. ``statements`` and ``cpu_us`` (UNKNOWN as in
+    ``Trace``) are so far.
+    """
 
     method: str
     route: int
     path: str
     age_us: int
+    app: str = ""
+    begun_us: int = UNKNOWN
+    thread_id: int = UNKNOWN
+    thread: str = ""
+    statements: int = 0
+    cpu_us: int = UNKNOWN
+    doing: str = DOING_UNKNOWN
+    doing_us: int = UNKNOWN
+    kind: str = ""
+    statement: int = UNKNOWN
 
 
 class Pool(Message, frozen=True):
