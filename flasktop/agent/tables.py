@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from flasktop.agent.config import Settings
@@ -34,23 +34,31 @@ Define = Callable[[bytes, bool], bool]
 True) have room of their own."""
 
 
+RouteKey = tuple[str, str | None, str | None]
+"""The app, method and rule of a route; what has no rule has no method either."""
+
+
 class Routes:
     """Ids of (app, method, rule). Everything without a rule is one row of its app."""
 
     def __init__(self, define: Define, limit: int) -> None:
         self._define = define
         self._limit = limit
-        self._ids: dict[tuple[str, str | None, str | None], int] = {}
+        self._ids: dict[RouteKey, int] = {}
         self._count = 0
 
     def id(self, trace: RequestTrace) -> int:
         """The id of the trace's route."""
-        app = trace.app.name
-        key = (app, trace.method, trace.rule) if trace.rule is not None else (app, None, None)
+        key = key_of(trace)
         known = self._ids.get(key)
         return known if known is not None else self._new(key, trace)
 
-    def _new(self, key: tuple[str, str | None, str | None], trace: RequestTrace) -> int:
+    def keys(self, ids: Iterable[int]) -> frozenset[RouteKey]:
+        """What those ids stand for; from any thread."""
+        wanted = frozenset(ids)
+        return frozenset(key for key, number in list(self._ids.items()) if number in wanted)
+
+    def _new(self, key: RouteKey, trace: RequestTrace) -> int:
         app = trace.app.name
         if trace.rule is None:
             return self._add(key, RouteDef(self._count, app, UNMATCHED_METHOD, UNMATCHED_ROUTE, ""), last=True)
@@ -66,12 +74,17 @@ class Routes:
             self._ids[key] = known
         return known
 
-    def _add(self, key: tuple[str, str | None, str | None], definition: RouteDef, last: bool = False) -> int:
+    def _add(self, key: RouteKey, definition: RouteDef, last: bool = False) -> int:
         if not self._define(encode(Definitions((definition,), ())), last):
             return -1
         self._ids[key] = definition.id
         self._count += 1
         return definition.id
+
+
+def key_of(trace: RequestTrace) -> RouteKey:
+    """The route of a request: known after routing; until then that of one without a rule."""
+    return (trace.app.name, trace.method, trace.rule) if trace.rule is not None else (trace.app.name, None, None)
 
 
 class Statements:
@@ -125,7 +138,7 @@ class Statements:
         text = masking.mask(span.text, span.engine.dialect, self._text_limit) if span.kind == STATEMENT else span.text
         file, line, function = callsite.locate(span.code, span.instruction) if span.code else ("", 0, "")
         name = relationship.name(span.relationship) if span.relationship is not None else ""
-        text, file = fit_to_travel(text), fit_to_travel(file)
+        text, file = _fit_to_travel(text), _fit_to_travel(file)
         content = (span.engine.name, span.engine.dialect, span.kind, text, file, line, name)
         known = self._ids.get(content)
         if known is not None:
@@ -153,6 +166,6 @@ class Statements:
         return self._other
 
 
-def fit_to_travel(text: str) -> str:
+def _fit_to_travel(text: str) -> str:
     """``text`` without lone surrogates: a path that is no UTF-8, or a statement that no driver takes, may hold them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

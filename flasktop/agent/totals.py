@@ -137,6 +137,10 @@ class TotalsTable:
         self._changed_statements.add(number)
         return row
 
+    def requests(self, routes: Iterable[int]) -> int:
+        """How many requests of those routes were counted; from any thread."""
+        return sum(row.count for number in routes if (row := self._routes.get(number)) is not None)
+
     def changed(self) -> list[Totals]:
         """The rows that changed since the last call, in parts of bounded size; none where nothing did."""
         routes = [self._routes[number] for number in self._changed_routes]

@@ -164,10 +164,9 @@ def _neutral_sample(sample: Sample) -> Sample:
 
 
 def _neutral_in_flight(request: InFlight) -> InFlight:
-    texts = ("method", "path", "app", "thread", "doing", "kind")
-    if all(_harmless(getattr(request, text)) for text in texts):
+    if _harmless(request.method) and _harmless(request.path):
         return request
-    return msgspec.structs.replace(request, **{text: neutral(getattr(request, text)) for text in texts})
+    return msgspec.structs.replace(request, method=neutral(request.method), path=neutral(request.path))
 
 
 def _neutral_pool(pool: Pool) -> Pool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flasktop.protocol.commands import Grant, ping
+from flasktop.protocol.commands import Grant, ping, profile
 from flasktop.protocol.records import Message
 
 
@@ -23,4 +23,5 @@ class Registration:
 
 SERVICES: Final[tuple[Registration, ...]] = (
     Registration("flasktop.agent.commands.ping:Answering", (ping.Ping,), None, at_once=8, per_second=1000),
+    Registration("flasktop.agent.commands.profile:Profiling", (profile.ProfileEndpoint,), "profile", 1, 5),
 )

@@ -23,17 +23,20 @@ from flasktop.protocol.commands.heap import (
     WalkHeap,
 )
 from flasktop.protocol.commands.ping import Ping, Pong
+from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint
 from flasktop.protocol.records import UNKNOWN, Message
 
 Command = (
     Ping
     | TakeHeap | WalkHeap | HeapPaths | DropHeap
+    | ProfileEndpoint
 )  # fmt: skip
 """Everything that can be asked."""
 
 Answer = (
     Pong
     | HeapTaken | HeapPart | HeapHeld | HeapDropped
+    | Profiled
 )  # fmt: skip
 """Everything that can be answered."""
 
