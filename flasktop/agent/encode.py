@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from flasktop.agent.tables import Routes, Statements
+from flasktop.agent.activity import Activity, statements_of
+from flasktop.agent.tables import Routes, Statements, fit_to_travel
 from flasktop.agent.trace import RequestTrace, SpanRecord
 from flasktop.protocol.records import STATEMENT, UNKNOWN, Folded, InFlight, OutsideSpan, Span, Trace
 
 METHOD_LIMIT = 32
 """A method is cut after so many characters: clients may send any word."""
+THREAD_LIMIT = 80
+"""A thread's name is cut after so many characters."""
 PATH_LIMIT = 512
 """A path is cut after so many characters."""
 
@@ -61,11 +64,27 @@ class TraceEncoder:
         """The message of a span outside any request."""
         return OutsideSpan(self._span(span, span.start_ns), max(now_ns - span.start_ns, 0) // 1000)
 
-    def running(self, record: RequestTrace, now_ns: int) -> InFlight:
+    def running(self, record: RequestTrace, activity: Activity, now_ns: int) -> InFlight:
         """The message of a request that still runs."""
-        age_us = max(now_ns - record.start_ns, 0) // 1000
-        route = self._routes.id(record) if record.rule is not None else UNKNOWN
-        return InFlight(decoded(record.method[:METHOD_LIMIT]), route, shown_path(record), age_us)
+        database = record.database
+        return InFlight(
+            decoded(record.method[:METHOD_LIMIT]),
+            self._routes.id(record) if record.rule is not None else UNKNOWN,
+            shown_path(record),
+            max(now_ns - record.start_ns, 0) // 1000,
+            record.app.name,
+            record.start_ns // 1000,
+            activity.thread_id,
+            fit_to_travel(activity.thread[:THREAD_LIMIT]),
+            statements_of(record),
+            activity.cpu_ns // 1000 if activity.cpu_ns != UNKNOWN else UNKNOWN,
+            activity.doing,
+            max(now_ns - activity.since_ns, 0) // 1000 if activity.since_ns else UNKNOWN,
+            activity.kind,
+            self._statements.id(database)
+            if activity.kind == STATEMENT and isinstance(database, SpanRecord)
+            else UNKNOWN,
+        )
 
     def _span(self, span: SpanRecord, origin_ns: int) -> Span:
         return Span(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from itertools import islice
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Final, Protocol
 
+from flasktop.agent.activity import Observer
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import TraceEncoder
 from flasktop.agent.guard import guard
@@ -34,6 +35,7 @@ class Source(Protocol):
     running: list[RequestTrace | None]
     dropped: int
     apps: list[str]
+    hub_native: int
 
 
 class Recorder:
@@ -46,6 +48,7 @@ class Recorder:
         self.routes = Routes(journal.define, settings.max_routes)
         self._encoder = TraceEncoder(self.routes, Statements(journal.define, settings))
         self.totals = TotalsTable()
+        self._observer = Observer(source.hub_native)
         self.next_number = 0
         self._dropped_seen = 0
         self._outside_dropped_seen = 0
@@ -135,8 +138,12 @@ class Recorder:
             return None
 
     def _running(self, records: list[RequestTrace], now_ns: int) -> tuple[InFlight, ...]:
-        oldest = sorted(records, key=lambda record: record.start_ns)
-        return tuple(self._encoder.running(record, now_ns) for record in islice(oldest, RUNNING_SHOWN))
+        oldest = nsmallest(RUNNING_SHOWN, records, key=lambda record: record.start_ns)
+        return tuple(
+            self._encoder.running(record, activity, now_ns)
+            for record, activity in self._observer.observe(oldest).items()
+            if not record.finished
+        )
 
     def _write(
         self,

@@ -138,7 +138,7 @@ class Statements:
         text = masking.mask(span.text, span.engine.dialect, self._text_limit) if span.kind == STATEMENT else span.text
         file, line, function = callsite.locate(span.code, span.instruction) if span.code else ("", 0, "")
         name = relationship.name(span.relationship) if span.relationship is not None else ""
-        text, file = _fit_to_travel(text), _fit_to_travel(file)
+        text, file = fit_to_travel(text), fit_to_travel(file)
         content = (span.engine.name, span.engine.dialect, span.kind, text, file, line, name)
         known = self._ids.get(content)
         if known is not None:
@@ -166,6 +166,6 @@ class Statements:
         return self._other
 
 
-def _fit_to_travel(text: str) -> str:
+def fit_to_travel(text: str) -> str:
     """``text`` without lone surrogates: a path that is no UTF-8, or a statement that no driver takes, may hold them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

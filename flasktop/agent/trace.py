@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from contextvars import ContextVar
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT
 
@@ -81,6 +81,27 @@ class SpanRecord:
             self.folded.cpu_ns += cpu_ns
 
 
+class Call:
+    """A database call that is no statement, while it runs. ``start_ns`` 0: it has ended."""
+
+    __slots__ = ("engine", "kind", "start_ns")
+
+    def __init__(self, kind: str, engine: Engine, start_ns: int) -> None:
+        self.kind = kind
+        self.engine = engine
+        self.start_ns = start_ns
+
+    def under_way(self) -> tuple[str, int] | None:
+        return (self.kind, self.start_ns) if self.start_ns else None
+
+
+class UnderWay(Protocol):
+    """What may be running in the database for a request."""
+
+    def under_way(self) -> tuple[str, int] | None:
+        """The kind of span, and since when (ns of ``perf_counter_ns``); None when it has ended. From any thread."""
+
+
 class FoldedSum:
     """Exact counts and times of spans beyond the cap, for one key. ``sample`` is one of them."""
 
@@ -119,7 +140,8 @@ class RequestTrace:
     matched. ``cpu_start_ns`` is -1 where the thread's clock says nothing. ``inside`` is True while the app's
     callable runs. ``finished`` is set once; spans that come later are outside any request. ``thread`` is the ident
     of the thread that began it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet
-    that everybody has dropped must be able to end).
+    that everybody has dropped must be able to end). ``database`` is the last database call that began: whether it
+    still runs, it says itself.
     """
 
     app: AppInfo
@@ -138,6 +160,7 @@ class RequestTrace:
     complete: bool = False
     finished: bool = False
     greenlet: weakref.ref[Any] | None = None
+    database: UnderWay | None = None
     spans: list[SpanRecord] | None = None
     overflow: deque[SpanRecord] | None = None
     folded: dict[tuple[object, ...], FoldedSum] | None = None

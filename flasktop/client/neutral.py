@@ -164,9 +164,10 @@ def _neutral_sample(sample: Sample) -> Sample:
 
 
 def _neutral_in_flight(request: InFlight) -> InFlight:
-    if _harmless(request.method) and _harmless(request.path):
+    texts = ("method", "path", "app", "thread", "doing", "kind")
+    if all(_harmless(getattr(request, text)) for text in texts):
         return request
-    return msgspec.structs.replace(request, method=neutral(request.method), path=neutral(request.path))
+    return msgspec.structs.replace(request, **{text: neutral(getattr(request, text)) for text in texts})
 
 
 def _neutral_pool(pool: Pool) -> Pool:

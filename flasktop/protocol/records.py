@@ -41,6 +41,15 @@ CONNECT: Final = "connect"
 POOL_WAIT: Final = "pool"
 """The kinds of database span; all but STATEMENT have their own name as text (``COMMIT``)."""
 
+# InFlight.doing
+SQL: Final = "sql"
+"""It is in the database: a statement, its rows, a commit or rollback, a connect, or waiting for the pool."""
+WAIT: Final = "wait"
+"""Its thread or greenlet does not run: sleep, lock, socket, file."""
+CPU: Final = "cpu"
+"""Its thread or greenlet runs."""
+DOING_UNKNOWN: Final = "unknown"
+
 
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of all that travels."""
@@ -147,12 +156,29 @@ class OutsideSpan(Message, frozen=True):
 
 
 class InFlight(Message, frozen=True):
-    """A request that runs now: ``age_us`` old at ``Frame.mono``. ``route`` is UNKNOWN before routing."""
+    """A request that runs now: ``age_us`` old at ``Frame.mono``. ``route`` is UNKNOWN before routing.
+
+    ``begun_us`` is its start on the worker's monotonic clock; with the worker it is its identity. ``thread_id`` is the
+    system's (UNKNOWN: not known), ``thread`` its name. ``doing`` is one of the constants above, since ``doing_us``
+    (UNKNOWN: not known; of waiting and CPU to about a second); ``kind`` is, while it is in the database, a
+    StatementDef's kind, and ``statement`` the id of a statement. ``statements`` and ``cpu_us`` (UNKNOWN as in
+    ``Trace``) are so far.
+    """
 
     method: str
     route: int
     path: str
     age_us: int
+    app: str = ""
+    begun_us: int = UNKNOWN
+    thread_id: int = UNKNOWN
+    thread: str = ""
+    statements: int = 0
+    cpu_us: int = UNKNOWN
+    doing: str = DOING_UNKNOWN
+    doing_us: int = UNKNOWN
+    kind: str = ""
+    statement: int = UNKNOWN
 
 
 class Pool(Message, frozen=True):
@@ -171,8 +197,12 @@ class Sample(Message, frozen=True):
     ``*_bytes`` in bytes; ``cpu_percent`` of one core since the last sample, and ``agent_cpu_percent`` the agent
     thread's own part of it (both None in the first sample). ``gc_collections``, ``gc_pause_us`` and ``requests``
     since the agent began, ``context_switches`` since the process began. ``agent_bytes``: what journal and tables
-    hold. ``uss_bytes`` and ``pss_bytes`` are measured rarely (UNKNOWN until then). ``in_flight`` counts all requests
-    that run, ``running`` lists the oldest of them.
+    hold. ``uss_bytes`` and ``pss_bytes`` are measured rarely (UNKNOWN until then), ``full_age_s`` seconds ago.
+    ``in_flight`` counts all requests that run, ``running`` lists the oldest of them.
+
+    ``gc_counts``, ``gc_pauses_us`` and ``gc_longest_us`` are collections, the time they took and the longest of them
+    by generation, youngest first, since the agent began (empty: not said). ``allocated_blocks`` are the blocks that
+    Python's own allocator has given out (UNKNOWN where it was not counted this time).
     """
 
     rss_bytes: int
@@ -193,6 +223,11 @@ class Sample(Message, frozen=True):
     apps: tuple[str, ...]
     running: tuple[InFlight, ...]
     pools: tuple[Pool, ...]
+    full_age_s: float = UNKNOWN
+    gc_counts: tuple[int, ...] = ()
+    gc_pauses_us: tuple[int, ...] = ()
+    gc_longest_us: tuple[int, ...] = ()
+    allocated_blocks: int = UNKNOWN
 
 
 class RouteTotal(Message, frozen=True):

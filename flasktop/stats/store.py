@@ -18,7 +18,10 @@ from flasktop.protocol.events import (
 )
 from flasktop.protocol.messages import Frame
 from flasktop.stats.drill import Drill
+from flasktop.stats.growth import grown
 from flasktop.stats.ingest import Ingest
+from flasktop.stats.memory import memory_row
+from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.naming import local_ids
 from flasktop.stats.pictures import (
     endpoint_rows,
@@ -151,6 +154,12 @@ class Store:
         ]
         return tuple(sorted(rows, key=lambda row: (row.worker.pid, row.worker.started_ms)))
 
+    def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]:
+        """Return what is known of the memory of the workers that ``workers`` lists, in the same order."""
+        self._fold(now)
+        shown = sorted(self._roster.visible(now), key=lambda each: (each.identity.pid, each.identity.started_ms))
+        return tuple(memory_row(each, now, window, grown(each, self._rows)) for each in shown)
+
     def died(self) -> tuple[Died, ...]:
         """Return the requests that died with their workers, newest first."""
         return tuple(self._died)
@@ -207,6 +216,7 @@ class Store:
         worker.losses.frame(frame)
         if frame.sample is not None:
             worker.sampled(at, frame.sample)
+        worker.growth.frame(frame)
         if worker.history_from is None or frame.at < worker.history_from:
             worker.history_from = frame.at
         if frame.totals is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
-from statistics import median
 from typing import Final
 
 from flasktop.protocol.events import WorkerId, WorkerState
 from flasktop.protocol.messages import Frame, Hello
 from flasktop.protocol.records import Sample
+from flasktop.stats.growth import Growth
+from flasktop.stats.memory import MemoryHistory, slope
 from flasktop.stats.rows import Rows
 from flasktop.stats.totals import WorkerTotals
 
@@ -19,11 +19,6 @@ MAX_GAPS: Final = 512
 _FINE_SECONDS: Final = 300
 _COARSE_STEP: Final = 10
 _COARSE_SECONDS: Final = 3_600
-
-SLOPE_AFTER: Final = 30.0
-"""Seconds of samples before a slope of memory is told."""
-
-_SLOPE_POINTS: Final = 30
 
 
 class Received:
@@ -134,19 +129,9 @@ class History:
         return tuple(float(entry[1]) for entry in ordered), tuple(entry[2] for entry in ordered)
 
     def slope(self) -> float | None:
-        """Return how RSS grows in bytes an hour, None before half a minute of samples.
-
-        The median of the slopes between all pairs of samples, which a few jumps do not move.
-
-        Source: P. K. Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63, 1968.
-        """
-        entries = sorted({**self._by_time(self._coarse), **self._by_time(self._fine)}.items())
-        if not entries or entries[-1][0] - entries[0][0] < SLOPE_AFTER:
-            return None
-        step = max(1, len(entries) // _SLOPE_POINTS)
-        chosen = entries[::-1][::step]
-        slopes = [(a[1] - b[1]) / (a[0] - b[0]) for a, b in combinations(chosen, 2)]
-        return median(slopes) * 3_600 if slopes else None
+        """Return how RSS grows in bytes an hour, None before half a minute of samples."""
+        by_time = {**self._by_time(self._coarse), **self._by_time(self._fine)}
+        return slope([(at, float(rss)) for at, rss in sorted(by_time.items())])
 
     @staticmethod
     def _by_time(samples: dict[int, tuple[float, int, float]]) -> dict[float, int]:
@@ -178,6 +163,8 @@ class Worker:
         self.received = Received()
         self.losses = Losses()
         self.history = History()
+        self.memory = MemoryHistory()
+        self.growth = Growth()
         self.history_from: float | None = None
         self.sample: Sample | None = None
         self._sample_at = float("-inf")
@@ -218,6 +205,7 @@ class Worker:
     def sampled(self, at: float, sample: Sample) -> None:
         """Take a sample of the moment ``at``."""
         self.history.add(at, sample)
+        self.memory.add(at, sample)
         if at >= self._sample_at:
             self._sample_at = at
             self.sample = sample

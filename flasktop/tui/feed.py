@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar, cast
 
 from flasktop.protocol.events import WorkerId
+from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.views import (
     Died,
     EndpointDetail,
@@ -41,6 +42,7 @@ class Views(Protocol):
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> tuple[QueryRow, ...]: ...
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]: ...
+    def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]: ...
     def died(self) -> tuple[Died, ...]: ...
     def log(
         self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500
@@ -111,6 +113,9 @@ class CachedViews:
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]:
         return self._once(("workers", now, window), lambda: self._views.workers(now, window))
 
+    def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]:
+        return self._once(("memory", now, window), lambda: self._views.memory(now, window))
+
     def died(self) -> tuple[Died, ...]:
         return self._once(("died",), self._views.died)
 
@@ -175,6 +180,7 @@ class LiveFeed:
         store.died()
         store.log(app=self.app, worker=self.worker)
         store.workers(self._now, self.window)
+        store.memory(self._now, self.window)
         store.summary(self._now, self.window, app=self.app, worker=self.worker)
         store.endpoints(self._now, self.window, app=self.app, worker=self.worker)
         store.queries(self._now, self.window, app=self.app, worker=self.worker)

@@ -41,10 +41,17 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
     more for each row is most of what counting costs.
     """
 
-    __slots__ = ("ended_cpu", "ended_ns")
+    __slots__ = ("ended_cpu", "ended_ns", "fetching_ns")
 
     ended_cpu: int
     ended_ns: int
+    fetching_ns: int
+
+    def under_way(self) -> tuple[str, int] | None:
+        """As ``trace.UnderWay``; slots that are not set yet tell as much as a store on every statement would."""
+        start: int = getattr(self, "start_ns", 0) or perf_counter_ns()
+        fetching: int = getattr(self, "fetching_ns", 0)
+        return (self.kind, start) if fetching or not hasattr(self, "ended_ns") else None
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         rows = self.rows
@@ -63,7 +70,7 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
         return row
 
     def _fetchone_timed(self, result: Any, dbapi_cursor: Any, hard_close: bool) -> Any:
-        start = perf_counter_ns()
+        start = self.fetching_ns = perf_counter_ns()
         try:
             row = dbapi_cursor.fetchone()
             if row is None:
@@ -71,6 +78,7 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
         except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
             self.handle_exception(result, dbapi_cursor, error)
         spent = perf_counter_ns() - start
+        self.fetching_ns = 0
         rows = self.rows
         if row is not None and 0 <= rows < EXACT_ROWS and spent < CPU_SHORT_NS and self.folded is None:
             self.rows = rows + 1
@@ -91,7 +99,7 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        start = perf_counter_ns()
+        start = self.fetching_ns = perf_counter_ns()
         cpu = thread_time_ns() if start - self.ended_ns > CPU_GAP_NS and self.ended_cpu >= 0 else -1
         try:
             rows = dbapi_cursor.fetchall()
@@ -99,6 +107,7 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
         except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
             self.handle_exception(result, dbapi_cursor, error)
         spent = perf_counter_ns() - start
+        self.fetching_ns = 0
         if spent < CPU_SHORT_NS and self.rows < 0 and self.folded is None and type(rows) is list:
             self.rows = len(rows)
             self.fetch_ns = spent
@@ -119,6 +128,7 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
 
     def failed(self, error: BaseException) -> None:
         """Note a failure that came after the execution: while rows were fetched."""
+        self.fetching_ns = 0
         if self.failure is None:
             self.failure = type(error)
             if self.folded is not None:
@@ -126,6 +136,7 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
 
     def cpu_mark(self, start: int) -> int:
         """The CPU clock in ns where a fetch that begins at ``start`` needs it, else -1: ``took`` can reckon it."""
+        self.fetching_ns = start
         return thread_time_ns() if start - self.ended_ns > CPU_GAP_NS and self.ended_cpu >= 0 else -1
 
     def took(self, rows: Any, start: int, spent: int, cpu: int, times: int = 1) -> None:
@@ -135,6 +146,7 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
             rows: how many, or what was fetched.
             cpu: what ``cpu_mark`` said when it began.
         """
+        self.fetching_ns = 0
         try:
             count = rows if type(rows) is int else len(rows)
             if self.ended_cpu < 0:
@@ -223,6 +235,7 @@ def watch_stream(context: Any, span: Statement) -> None:
         except BaseException as error:
             span.failed(error)
             raise
+        span.fetching_ns = 0
         prefetched = _prefetched(result)
         if prefetched:
             span.took(prefetched, start, perf_counter_ns() - start, cpu)

@@ -154,10 +154,11 @@ def _begin(trace: RequestTrace | None, context: Any, listeners: Any, statement: 
         span.rows = -1
         span.failure = span.folded = None
         # The clocks come last: what we do ourselves is not the database's.
-        if trace is not None and trace.cpu_start_ns >= 0 and not trace.finished:
-            span.ended_cpu = _cpu_now(trace)
-        else:
-            span.ended_cpu = -1
+        span.ended_cpu = -1
+        if trace is not None and not trace.finished:
+            trace.database = span
+            if trace.cpu_start_ns >= 0:
+                span.ended_cpu = _cpu_now(trace)
         span.start_ns = perf_counter_ns()
         return span
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever

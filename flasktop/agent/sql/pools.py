@@ -27,14 +27,24 @@ UNKNOWN: Final = -1
 
 
 class Checkout:
-    """One checkout from a pool while it runs. ``connect_ns`` is when a new connection was begun, 0 for none."""
+    """One checkout from a pool while it runs. ``connect_ns`` is when a new connection was begun, 0 for none.
 
-    __slots__ = ("connect_cpu", "connect_ns", "failure")
+    ``start_ns`` 0: it has ended.
+    """
+
+    __slots__ = ("connect_cpu", "connect_ns", "failure", "start_ns")
 
     def __init__(self) -> None:
         self.connect_ns = 0
         self.connect_cpu = -1
         self.failure: type[BaseException] | None = None
+        self.start_ns = perf_counter_ns()
+
+    def under_way(self) -> tuple[str, int] | None:
+        """As ``trace.UnderWay``."""
+        if not self.start_ns:
+            return None
+        return (CONNECT, self.connect_ns) if self.connect_ns else (POOL_WAIT, self.start_ns)
 
 
 connecting: Final[dict[int, Checkout]] = {}
@@ -77,19 +87,20 @@ def uninstall(engine_class: Any) -> None:
 def _timed_checkout(info: Engine, original: Callable[..., Any], engine: Any, args: Any, kwargs: Any) -> Any:
     checkout = Checkout()
     token = _checkout.set(checkout)
-    start = perf_counter_ns()
+    recording.begun(checkout)
     try:
         connection = original(engine, *args, **kwargs)
     except BaseException as error:
-        _finish(info, checkout, token, start, type(error))
+        _finish(info, checkout, token, type(error))
         raise
-    _finish(info, checkout, token, start, None)
+    _finish(info, checkout, token, None)
     return connection
 
 
-def _finish(info: Engine, checkout: Checkout, token: Any, start: int, failure: type[BaseException] | None) -> None:
+def _finish(info: Engine, checkout: Checkout, token: Any, failure: type[BaseException] | None) -> None:
     try:
         end = perf_counter_ns()
+        start, checkout.start_ns = checkout.start_ns, 0
         connecting.pop(id(checkout), None)
         _checkout.reset(token)
         begun = checkout.connect_ns

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flasktop.agent.guard import guard
 from flasktop.agent.sql import callsite
-from flasktop.agent.trace import Engine, SpanRecord, current_trace, sink
+from flasktop.agent.trace import Call, Engine, SpanRecord, UnderWay, current_trace, sink
 from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK
 
 
@@ -70,22 +70,31 @@ def timed(original: Callable[..., Any], kind: str, engine: Engine, skip: Callabl
         if not (sink.active and calls.on) or skip():
             return original(*args, **kwargs)
         cpu = cpu_start()
-        start = perf_counter_ns()
+        call = Call(kind, engine, perf_counter_ns())
+        begun(call)
         try:
             result = original(*args, **kwargs)
         except BaseException as error:
-            _finish(kind, engine, start, cpu, type(error))
+            _finish(call, cpu, type(error))
             raise
-        _finish(kind, engine, start, cpu, None)
+        _finish(call, cpu, None)
         return result
 
     return run
 
 
-def _finish(kind: str, engine: Engine, start: int, cpu: int, failure: type[BaseException] | None) -> None:
+def begun(call: UnderWay) -> None:
+    """Note what the current request is in the database for."""
+    trace = current_trace.get()
+    if trace is not None:
+        trace.database = call
+
+
+def _finish(call: Call, cpu: int, failure: type[BaseException] | None) -> None:
     try:
+        start, call.start_ns = call.start_ns, 0
         duration = perf_counter_ns() - start
         used = max(0, thread_time_ns() - cpu) if cpu >= 0 else 0
-        add_call(kind, engine, start, duration, used, failure)
+        add_call(call.kind, call.engine, start, duration, used, failure)
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app never pays for our faults
         calls.failed(fault)

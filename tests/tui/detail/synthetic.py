@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.messages import Hello
+from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.split import TimeSplit
 from flasktop.stats.views import (
     Bar,
@@ -100,6 +101,9 @@ class Shop:
 
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]:
         return tuple(_worker(worker, str(Path(self.code).parent.parent)) for worker in WORKERS)
+
+    def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]:
+        return ()
 
     def died(self) -> tuple[Died, ...]:
         return ()
