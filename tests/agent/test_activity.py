@@ -112,14 +112,15 @@ def test_a_statement_under_way_is_named(box: Box) -> None:
             connection.execute(sqlalchemy.text("select 1")).all()
             connection.execute(sqlalchemy.text("select hang() where 7 = 7")).all()
 
+    def hanging(shown: InFlight) -> bool:
+        return shown.statement >= 0 and box.statements[shown.statement].text == "select hang() where ? = ?"
+
     with serving(query, "worker-9") as trace:
         until_doing(trace, SQL)
         until(lambda: statements_of(trace) == 1)
-        sample = box.sample(lambda sample: sample.running and sample.running[0].statement != UNKNOWN)
-        (shown,) = sample.running
+        (shown,) = box.sample(lambda sample: sample.running and hanging(sample.running[0])).running
 
         assert (shown.doing, shown.kind, shown.thread) == (SQL, STATEMENT, "worker-9")
-        assert box.statements[shown.statement].text == "select hang() where ? = ?"
         assert 0 < shown.doing_us <= shown.age_us and shown.begun_us == trace.start_ns // 1000
         assert shown.app == "shop" and shown.statements == 1
 

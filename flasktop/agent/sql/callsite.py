@@ -128,11 +128,11 @@ def is_user_file(file: str) -> bool:
     if file.startswith("<"):
         return file.startswith(_INTERACTIVE)
     path = os.path.abspath(file)
-    if any(path.startswith(root) for root in (*_roots, _DEMO)):
-        return True
-    if any(part in path for part in _PACKAGES):
-        return False
-    return not path.startswith(_LIBRARIES)
+    # The innermost folder decides: a virtual environment may lie in the app's own, and the app in site-packages.
+    own = max((len(root) for root in (*_roots, _DEMO) if path.startswith(root)), default=0)
+    library = max((len(folder) for folder in _LIBRARIES if path.startswith(folder)), default=0)
+    packages = max(path.rfind(part) + len(part) if part in path else 0 for part in _PACKAGES)
+    return own >= max(library, packages)
 
 
 def _library_folders() -> tuple[str, ...]:

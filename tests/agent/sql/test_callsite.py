@@ -141,6 +141,25 @@ def test_an_app_that_is_installed_is_the_users_once_it_says_so(tmp_path: Path, m
     assert not callsite.is_user_file(str(packages / "other" / "views.py"))
 
 
+def test_a_virtual_environment_in_the_apps_folder_is_not_the_apps_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callsite, "_roots", [])
+    callsite.add_root(str(tmp_path))
+    packages = tmp_path / "venv" / "lib" / "site-packages"
+
+    assert callsite.is_user_file(str(tmp_path / "views.py"))
+    assert not callsite.is_user_file(str(packages / "sqlalchemy" / "engine.py"))
+
+
+def test_flasktop_in_the_apps_folder_is_not_the_apps_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callsite, "_roots", [])
+    callsite.add_root(str(Path(callsite.OWN_FOLDER).parent))
+
+    assert not callsite.is_user_file(callsite.__file__)
+    assert callsite.is_user_file(__file__)
+
+
 def test_two_files_of_equal_code_are_told_apart() -> None:
     one, two = (compile("def f():\n    return 1\n", name, "exec") for name in ("/a/one.py", "/a/two.py"))
 
