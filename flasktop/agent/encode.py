@@ -8,7 +8,17 @@ from urllib.parse import quote
 from flasktop.agent.activity import Activity, statements_of
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
 from flasktop.agent.trace import RequestTrace, SpanRecord
-from flasktop.protocol.records import STATEMENT, UNKNOWN, Folded, InFlight, OutsideSpan, Span, Trace
+from flasktop.protocol.records import (
+    COMMIT,
+    ROLLBACK,
+    STATEMENT,
+    UNKNOWN,
+    Folded,
+    InFlight,
+    OutsideSpan,
+    Span,
+    Trace,
+)
 
 METHOD_LIMIT = 32
 """A method is cut after so many characters: clients may send any word."""
@@ -16,6 +26,8 @@ THREAD_LIMIT = 80
 """A thread's name is cut after so many characters."""
 PATH_LIMIT = 512
 """A path is cut after so many characters."""
+
+_COMMITS = (COMMIT, ROLLBACK)
 
 
 class TraceEncoder:
@@ -31,7 +43,8 @@ class TraceEncoder:
         duration_us = max(record.end_ns - record.start_ns, 0) // 1000
         spans = tuple([self._span(span, record.start_ns) for span in record.spans or ()])
         folded = self._folded(record)
-        execute_us, fetch_us, other_us, statements, rows = self._sums(spans, folded)
+        execute_us, fetch_us, commit_us, connect_us, statements, rows = self._sums(spans, folded)
+        other_us = commit_us + connect_us
         cpu_us, sql_cpu_us = _cpu(record)
         wait_us = UNKNOWN
         if cpu_us != UNKNOWN:
@@ -58,6 +71,7 @@ class TraceEncoder:
             record.raised.__name__ if record.raised else "",
             spans,
             folded,
+            commit_us,
         )
 
     def outside(self, span: SpanRecord, now_ns: int) -> OutsideSpan:
@@ -112,27 +126,34 @@ class TraceEncoder:
             for total in record.folded.values()
         )
 
-    def _sums(self, spans: Iterable[Span], folded: Iterable[Folded]) -> tuple[int, int, int, int, int]:
-        execute_us = fetch_us = other_us = statements = rows = 0
-        kind = self._statements.kind
+    def _sums(self, spans: Iterable[Span], folded: Iterable[Folded]) -> tuple[int, int, int, int, int, int]:
+        """Execute, fetch, commit (or rollback) and connect (or pool wait) in us; statements; rows."""
+        execute_us = fetch_us = commit_us = connect_us = statements = rows = 0
+        kind_of = self._statements.kind
         for span in spans:
-            if kind(span.statement) == STATEMENT:
+            kind = kind_of(span.statement)
+            if kind == STATEMENT:
                 execute_us += span.execute_us
                 fetch_us += span.fetch_us
                 statements += 1
                 if span.rows > 0:
                     rows += span.rows
+            elif kind in _COMMITS:
+                commit_us += span.execute_us
             else:
-                other_us += span.execute_us
+                connect_us += span.execute_us
         for part in folded:
-            if kind(part.statement) == STATEMENT:
+            kind = kind_of(part.statement)
+            if kind == STATEMENT:
                 execute_us += part.execute_us
                 fetch_us += part.fetch_us
                 statements += part.count
                 rows += part.rows
+            elif kind in _COMMITS:
+                commit_us += part.execute_us
             else:
-                other_us += part.execute_us
-        return execute_us, fetch_us, other_us, statements, rows
+                connect_us += part.execute_us
+        return execute_us, fetch_us, commit_us, connect_us, statements, rows
 
 
 def _cpu(record: RequestTrace) -> tuple[int, int]:

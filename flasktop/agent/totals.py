@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from operator import add
+from typing import Any, Final
 
 from flasktop.protocol.messages import Totals
 from flasktop.protocol.records import RAISED, UNKNOWN, Folded, RouteTotal, Span, StatementTotal, Trace
 
 PART_BYTES: Final = 128 * 1024
 """Totals are told in parts of about this size: a message is bounded, and must fit into the smallest ring."""
-ROUTE_BYTES: Final = 120
+ROUTE_BYTES: Final = 140
 STATEMENT_BYTES: Final = 48
 STATUS_BYTES: Final = 8
 ID_BYTES: Final = 4
@@ -23,55 +24,49 @@ def is_error(trace: Trace) -> bool:
 
 
 class _Route:
-    __slots__ = tuple(RouteTotal.__struct_fields__)
+    """The sums of one route: ``sums`` are the fields of ``RouteTotal`` in their order, without route and statuses."""
+
+    __slots__ = ("route", "statuses", "sums")
 
     def __init__(self, route: int) -> None:
-        for name in self.__slots__:
-            setattr(self, name, 0)
         self.route = route
+        self.sums = [0] * (len(RouteTotal.__struct_fields__) - 2)
         self.statuses: dict[int, int] = {}
 
+    @property
+    def count(self) -> int:
+        return self.sums[0]
+
     def add(self, trace: Trace) -> None:
-        self.count += 1
-        self.errors += is_error(trace)
-        self.duration_us += trace.duration_us
-        if trace.duration_us > self.max_us:
-            self.max_us = trace.duration_us
-        if trace.first_byte_us != UNKNOWN:
-            self.first_byte_us += trace.first_byte_us
-            self.first_byte_known += 1
-        if trace.cpu_us != UNKNOWN:
-            self.cpu_us += trace.cpu_us
-            self.sql_cpu_us += trace.sql_cpu_us
-            self.wait_us += trace.wait_us
-            self.cpu_known += 1
-        self.execute_us += trace.execute_us
-        self.fetch_us += trace.fetch_us
-        self.other_us += trace.other_us
-        self.statements += trace.statements
-        self.rows += trace.rows
-        self.bytes_sent += trace.bytes_sent
+        sums = self.sums
+        largest = max(sums[_MAX], trace.duration_us)
+        sums[:] = map(add, sums, _columns(trace))
+        sums[_MAX] = largest
         self.statuses[trace.status] = self.statuses.get(trace.status, 0) + 1
 
-    count: int
-    errors: int
-    duration_us: int
-    max_us: int
-    first_byte_us: int
-    first_byte_known: int
-    cpu_us: int
-    sql_cpu_us: int
-    wait_us: int
-    cpu_known: int
-    execute_us: int
-    fetch_us: int
-    other_us: int
-    statements: int
-    rows: int
-    bytes_sent: int
-
     def message(self) -> RouteTotal:
-        return RouteTotal(*[getattr(self, name) for name in RouteTotal.__struct_fields__])
+        fields: list[Any] = [self.route, *self.sums]
+        fields.insert(_STATUSES, self.statuses)
+        return RouteTotal(*fields)
+
+
+_MAX: Final = RouteTotal.__struct_fields__.index("max_us") - 1
+_STATUSES: Final = RouteTotal.__struct_fields__.index("statuses")
+
+
+def _columns(trace: Trace) -> tuple[int, ...]:
+    """What a trace adds to the sums of its route."""
+    first_byte, body, first_byte_known = trace.first_byte_us, trace.duration_us - trace.first_byte_us, 1
+    if first_byte == UNKNOWN:
+        first_byte = body = first_byte_known = 0
+    cpu, sql_cpu, wait, cpu_known = trace.cpu_us, trace.sql_cpu_us, trace.wait_us, 1
+    if cpu == UNKNOWN:
+        cpu = sql_cpu = wait = cpu_known = 0
+    return (
+        1, is_error(trace), trace.duration_us, 0, first_byte, first_byte_known, cpu, sql_cpu, wait, cpu_known,
+        trace.execute_us, trace.fetch_us, trace.other_us, trace.statements, trace.rows, trace.bytes_sent,
+        trace.commit_us, max(body, 0),
+    )  # fmt: skip
 
 
 class _Statement:

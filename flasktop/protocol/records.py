@@ -122,8 +122,9 @@ class Trace(Message, frozen=True):
     time in the whole request, ``sql_cpu_us`` the part of it inside SQL, both UNKNOWN where the thread's clock
     cannot tell (gevent, async views). ``wait_us`` is wall minus SQL minus the CPU outside SQL, never negative.
     ``execute_us``, ``fetch_us`` and ``other_us`` (commit, rollback, connect, pool) are sums over all spans, folded
-    ones included; ``statements`` and ``rows`` count only spans of kind STATEMENT. ``error`` is the exception's
-    class name; ``status`` is 0 when no response was started.
+    ones included; ``commit_us`` is the part of ``other_us`` that was commit and rollback; ``statements`` and ``rows``
+    count only spans of kind STATEMENT. ``error`` is the exception's class name; ``status`` is 0 when no response was
+    started.
     """
 
     number: int
@@ -146,6 +147,7 @@ class Trace(Message, frozen=True):
     error: str
     spans: tuple[Span, ...]
     folded: tuple[Folded, ...] = ()
+    commit_us: int = 0
 
 
 class OutsideSpan(Message, frozen=True):
@@ -232,7 +234,8 @@ class Sample(Message, frozen=True):
 
 class RouteTotal(Message, frozen=True):
     """Exact sums of one route since the worker's start. ``cpu_known`` counts the traces behind ``cpu_us``,
-    ``sql_cpu_us`` and ``wait_us``; ``first_byte_known`` those behind ``first_byte_us``."""
+    ``sql_cpu_us`` and ``wait_us``; ``first_byte_known`` those behind ``first_byte_us`` and ``body_us`` (from
+    there to the end)."""
 
     route: int
     count: int
@@ -252,6 +255,8 @@ class RouteTotal(Message, frozen=True):
     rows: int
     bytes_sent: int
     statuses: dict[int, int]
+    commit_us: int = 0
+    body_us: int = 0
 
 
 class StatementTotal(Message, frozen=True):

@@ -23,7 +23,9 @@ OTHER: Final = 11
 STATEMENTS: Final = 12
 ROWS: Final = 13
 BYTES: Final = 14
-ENDPOINT_COLUMNS: Final = 15
+COMMIT: Final = 15
+BODY: Final = 16
+ENDPOINT_COLUMNS: Final = 17
 
 S_COUNT: Final = 0
 S_ERRORS: Final = 1

@@ -23,13 +23,12 @@ from flasktop.stats.columns import (
     S_EXECUTE,
     S_FETCH,
     S_ROWS,
-    SQL_CPU,
     STATEMENTS,
     WAIT,
 )
 from flasktop.stats.histogram import RELATIVE_ERROR, Histogram, bounds
 from flasktop.stats.selection import Selection
-from flasktop.stats.split import TimeSplit
+from flasktop.stats.split import phases_of, split_of
 from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementUse
 
 _MAX_BARS = 24
@@ -68,25 +67,10 @@ def endpoint_row(selection: Selection, row: int, sums: Sequence[int], total_us: 
         bytes_per_request=sums[BYTES] / count,
         share=sums[DURATION] / total_us if total_us else 0.0,
         split=split_of(sums),
+        phases=phases_of(sums),
         statuses=MappingProxyType(dict(sorted(selection.statuses.get(row, {}).items()))),
         trend=selection.endpoint_trend.of(row),
     )
-
-
-def split_of(sums: Sequence[int]) -> TimeSplit:
-    """Return where the time of an endpoint's sums went, as the mean per request.
-
-    The parts add up to the wall time, except where SQL ran concurrently inside one request and its sum exceeds the
-    wall: then SQL stays as measured, and nothing else is left. Where CPU was known for only some of the requests,
-    what the others leave is ``unknown``.
-    """
-    count = sums[COUNT] or 1
-    rest = max(sums[DURATION] - sums[EXECUTE] - sums[FETCH] - sums[OTHER], 0)
-    wait = min(sums[WAIT], rest)
-    all_known = sums[CPU_KNOWN] >= sums[COUNT]
-    cpu = rest - wait if all_known else min(max(sums[CPU] - sums[SQL_CPU], 0), rest - wait)
-    parts = (sums[EXECUTE], sums[FETCH], sums[OTHER], cpu, wait, rest - wait - cpu)
-    return TimeSplit(*(part / count / 1_000 for part in parts))
 
 
 def query_rows(selection: Selection) -> tuple[QueryRow, ...]:

@@ -25,8 +25,11 @@ def trace_columns(trace: Trace) -> Columns:
     first_byte, cpu, sql_cpu, wait = trace.first_byte_us, trace.cpu_us, trace.sql_cpu_us, trace.wait_us
     if first_byte >= 0:
         first_byte_known = 1
+        body = trace.duration_us - first_byte
+        if body < 0:
+            body = 0
     else:
-        first_byte = first_byte_known = 0
+        first_byte = first_byte_known = body = 0
     if cpu >= 0:
         cpu_known = 1
         if sql_cpu < 0:
@@ -38,7 +41,7 @@ def trace_columns(trace: Trace) -> Columns:
     return (
         1, 1 if trace.status >= 500 or trace.flags & RAISED else 0, trace.duration_us, first_byte, first_byte_known,
         cpu, sql_cpu, wait, cpu_known, trace.execute_us, trace.fetch_us, trace.other_us,
-        trace.statements, trace.rows, trace.bytes_sent,
+        trace.statements, trace.rows, trace.bytes_sent, trace.commit_us, body,
     )  # fmt: skip
 
 
@@ -47,7 +50,7 @@ def route_columns(total: RouteTotal) -> Columns:
     return (
         total.count, total.errors, total.duration_us, total.first_byte_us, total.first_byte_known,
         total.cpu_us, total.sql_cpu_us, total.wait_us, total.cpu_known, total.execute_us, total.fetch_us,
-        total.other_us, total.statements, total.rows, total.bytes_sent,
+        total.other_us, total.statements, total.rows, total.bytes_sent, total.commit_us, total.body_us,
     )  # fmt: skip
 
 

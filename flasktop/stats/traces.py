@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flasktop.protocol.records import CLOSED_EARLY, OFFLOADED, UNKNOWN, Folded, Span, Trace
-from flasktop.stats.pictures import split_of
 from flasktop.stats.rings import Kept
 from flasktop.stats.rows import Rows, StatementInfo
+from flasktop.stats.split import phases_of, split_of
 from flasktop.stats.sums import is_error, trace_columns
 from flasktop.stats.views import FoldedView, SpanView, TraceId, TraceView
 from flasktop.stats.workers import Worker
@@ -15,6 +15,7 @@ def trace_view(rows: Rows, worker: Worker, kept: Kept) -> TraceView:
     """Return the view of a kept trace."""
     trace = kept.trace
     info = rows.endpoints[kept.row]
+    columns = trace_columns(trace)
     return TraceView(
         id=TraceId(worker.identity, trace.number),
         key=info.key,
@@ -34,7 +35,8 @@ def trace_view(rows: Rows, worker: Worker, kept: Kept) -> TraceView:
         is_error=is_error(trace),
         closed_early=bool(trace.flags & CLOSED_EARLY),
         offloaded=bool(trace.flags & OFFLOADED),
-        split=split_of(trace_columns(trace)),
+        split=split_of(columns),
+        phases=phases_of(columns),
         spans=tuple(_span_view(_statement(rows, worker, span.statement), span) for span in trace.spans),
         folded=tuple(_folded_view(_statement(rows, worker, folded.statement), folded) for folded in trace.folded),
     )

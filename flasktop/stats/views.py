@@ -14,7 +14,7 @@ from typing import NamedTuple
 from flasktop.protocol.events import DiedRequest, WorkerId, WorkerState
 from flasktop.protocol.messages import Hello
 from flasktop.protocol.records import Pool
-from flasktop.stats.split import TimeSplit
+from flasktop.stats.split import Phases, TimeSplit
 
 
 class Window(Enum):
@@ -54,7 +54,7 @@ class StatementKey(NamedTuple):
 class EndpointRow:
     """One endpoint in one window. ``trend`` is requests a second per interval, oldest first; ``share`` its part of
     the time of all endpoints in the window; ``cpu_ms`` the thread's CPU, SQL's included. Percentiles are None
-    where the window holds no detail. ``split`` is the mean per request."""
+    where the window holds no detail. ``split`` and ``phases`` are means per request."""
 
     key: EndpointKey
     endpoint: str
@@ -76,6 +76,7 @@ class EndpointRow:
     bytes_per_request: float
     share: float
     split: TimeSplit
+    phases: Phases
     statuses: Mapping[int, int]
     trend: tuple[float, ...]
 
@@ -229,6 +230,7 @@ class TraceView:
     closed_early: bool
     offloaded: bool
     split: TimeSplit
+    phases: Phases
     spans: tuple[SpanView, ...]
     folded: tuple[FoldedView, ...]
 

@@ -146,6 +146,7 @@ def make_trace(
     cpu_ms: float | None = 2.0,
     sql_cpu_ms: float = 0.0,
     other_ms: float = 0.0,
+    commit_ms: float | None = None,
     status: int = 200,
     error: str = "",
     raised: bool = False,
@@ -184,6 +185,7 @@ def make_trace(
         error=error,
         spans=tuple(spans),
         folded=tuple(folded),
+        commit_us=other if commit_ms is None else _us(commit_ms),
     )
 
 
@@ -389,6 +391,8 @@ def route_total(route: int, traces: Sequence[Trace]) -> RouteTotal:
         rows=sum(trace.rows for trace in traces),
         bytes_sent=sum(trace.bytes_sent for trace in traces),
         statuses=statuses,
+        commit_us=sum(trace.commit_us for trace in traces),
+        body_us=sum(t.duration_us - t.first_byte_us for t in traces if t.first_byte_us != UNKNOWN),
     )
 
 

@@ -228,15 +228,33 @@ def test_the_time_split_adds_up_to_the_wall(window: Window) -> None:
     source = shop()
     store = started(source)
     spans = [make_span(0, execute_ms=3, fetch_ms=2)]
-    traces = [source.trace(ms=20, cpu_ms=cpu, sql_cpu_ms=1, other_ms=1, spans=spans) for cpu in (4, 6, None)]
+    traces = [
+        source.trace(ms=20, cpu_ms=cpu, sql_cpu_ms=1, other_ms=1, commit_ms=0.25, first_byte_ms=15, spans=spans)
+        for cpu in (4, 6, None)
+    ]
     store.apply(source.frame(traces, totals=True))
     (row,) = store.endpoints(NOW, window)
     split = row.split
 
     assert row.mean_ms == pytest.approx(split.wall)
-    assert (split.execute, split.fetch, split.other) == pytest.approx((3, 2, 1))
+    assert (split.execute, split.fetch, split.commit, split.connect) == pytest.approx((3, 2, 0.25, 0.75))
     assert (split.cpu, split.wait, split.unknown) == pytest.approx((8 / 3, 20 / 3, 14 / 3))
     assert (row.cpu_ms, row.wait_ms, row.sql_ms) == pytest.approx((5, 10, 6))
+    assert (row.phases.first_byte, row.phases.body, row.phases.unknown) == pytest.approx((15, 5, 0))
+
+
+@pytest.mark.parametrize("window", [Window.MINUTE, Window.ALL])
+def test_what_passed_where_no_first_byte_is_known_belongs_to_neither_phase(window: Window) -> None:
+    """A redirect without a body, or a file that the server sends, beside a streamed response."""
+    source = shop()
+    store = started(source)
+    traces = [source.trace(ms=30, first_byte_ms=10), source.trace(ms=6, first_byte_ms=None)]
+    store.apply(source.frame(traces, totals=True))
+    (row,) = store.endpoints(NOW, window)
+
+    assert (row.phases.first_byte, row.phases.body, row.phases.unknown) == pytest.approx((5, 10, 3))
+    assert row.phases.wall == pytest.approx(row.mean_ms)
+    assert [trace.phases.unknown for trace in store.log()] == pytest.approx([6, 0])
 
 
 def test_concurrent_sql_leaves_no_negative_part() -> None:

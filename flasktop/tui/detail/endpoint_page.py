@@ -10,11 +10,11 @@ from flasktop.tui.detail.code_block import beside
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.lists import ROOMY, plain, requests, sections, statements
 from flasktop.tui.detail.page import Line
-from flasktop.tui.detail.words import count_of, fitted
+from flasktop.tui.detail.words import count_of, fitted, flowed
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.spark import spark
-from flasktop.tui.draw.split import legend_entries, split_bar
+from flasktop.tui.draw.split import exact, legend, phase_figures, ruler, split_bar
 from flasktop.tui.draw.text import joined, line
 from flasktop.tui.draw.units import bytes_, count, mean_count, ms, ms_unit, percent, plural, rate
 from flasktop.tui.thresholds import ERRORS, LATENCY_MS
@@ -72,8 +72,9 @@ def _numbers(row: EndpointRow, width: int, roomy: bool, palette: Palette) -> lis
     ]
     lines = fitted(facts, width, 2, palette)
     lines += [line()] if roomy else []
-    lines.append(split_bar(row.split, width, palette))
-    lines += fitted(legend_entries(palette, row.split, brief=not roomy), width, 1, palette, "  ")
+    if row.count:
+        lines += [split_bar(row.split, width, palette), ruler(row.phases, width, palette)]
+    lines += flowed(legend(palette, row.split, brief=not roomy), width, palette, "  ")
     lines += fitted(_per_request(row, palette), width, 1, palette)
     return lines
 
@@ -111,12 +112,9 @@ def _status_style(status: int, palette: Palette) -> str:
 
 def _per_request(row: EndpointRow, palette: Palette) -> list[Text]:
     """The mean request: when its first byte left, and what it made."""
-    facts = [line(("mean ", palette.dim), (ms_unit(row.mean_ms), palette.text))]
-    if row.first_byte_ms is not None:
-        facts.append(line(("first byte ", palette.dim), (ms_unit(row.first_byte_ms), palette.text)))
-        if row.mean_ms is not None:
-            body = max(0.0, row.mean_ms - row.first_byte_ms)
-            facts.append(line(("body ", palette.dim), (ms_unit(body), palette.text)))
+    mean = ms_unit(None) if row.mean_ms is None else exact([row.mean_ms])[1]
+    facts = [line(("mean ", palette.dim), (mean, palette.text))]
+    facts += phase_figures(row.phases, palette)
     for number, one, many in ((row.sql_per_request, " query", " queries"), (row.rows_per_request, " row", " rows")):
         facts.append(line((mean_count(number), palette.text), (one if number == 1 else many, palette.dim)))
     facts.append(line((bytes_(row.bytes_per_request), palette.text)))

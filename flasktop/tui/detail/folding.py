@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from flasktop.protocol.records import STATEMENT
+from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK
 from flasktop.stats.views import FoldedView, SpanView, StatementKey, TraceView
-from flasktop.tui.draw.waterfall import Segment
+from flasktop.tui.draw.waterfall import Kind, Segment
+
+_KINDS: Final[dict[str, Kind]] = {COMMIT: "commit", ROLLBACK: "commit", CONNECT: "connect", POOL_WAIT: "connect"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,7 @@ def segments(spans: tuple[SpanView, ...]) -> list[Segment]:
     made = []
     for span in spans:
         if span.execute_ms > 0 or span.fetch_ms <= 0:
-            kind = "execute" if span.statement.kind == STATEMENT else "other"
-            made.append(Segment(kind, span.start_ms, span.execute_ms))  # type: ignore[arg-type]
+            made.append(Segment(_KINDS.get(span.statement.kind, "execute"), span.start_ms, span.execute_ms))
         if span.fetch_ms > 0:
             made.append(Segment("fetch", span.start_ms + span.execute_ms, span.fetch_ms))
     return made

@@ -16,7 +16,7 @@ from flasktop.tui.detail.page import BLANK, Line
 from flasktop.tui.detail.words import REPEATED, endpoint_name, flowed, trace_facts
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
-from flasktop.tui.draw.split import legend_entries, split_bar
+from flasktop.tui.draw.split import legend, ruler, split_bar
 from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import cut, fit, left, line, right, safe
 from flasktop.tui.draw.units import count, ms, ms_unit, plural
@@ -24,7 +24,10 @@ from flasktop.tui.draw.waterfall import Segment, axis, lane
 from flasktop.tui.thresholds import LATENCY_MS
 
 TALL = 34
-"""Lines from which on the time split stands above the waterfall."""
+"""Lines from which on the time split stands above the waterfall with room around it."""
+
+LOW = 14
+"""Lines below which it is left out."""
 
 CHILDREN = 200
 """Spans of an unfolded statement that are listed."""
@@ -80,12 +83,22 @@ def trace_lines(trace: TraceView, context: Context) -> list[Line]:
     head = flowed(trace_facts(trace, palette), width, palette)
     if context.height >= ROOMY and trace.path:
         head.append(line((fit(safe(trace.path), width), palette.dim)))
-    if context.height >= TALL:
-        head += [line(), split_bar(trace.split, width, palette)]
-        head += flowed(legend_entries(palette, trace.split), width, palette, "  ")
+    head += _split(trace, context)
     rows = [_drawn(row, lanes, trace.duration_ms, palette) for row in _rows(trace, context, lanes)]
     gap = [BLANK] if context.height >= 22 else []
     return [*plain(head), *gap, Line(_titles(trace.duration_ms, lanes, palette)), *rows]
+
+
+def _split(trace: TraceView, context: Context) -> list[Text]:
+    """Where the time went: the bar and its figures; what was before and after the first byte where there is room."""
+    palette, width = context.palette, context.width
+    if context.height < LOW:
+        return []
+    bar = split_bar(trace.split, width, palette)
+    if context.height < TALL:
+        return [bar, *flowed(legend(palette, trace.split, brief=True), width, palette, "  ")]
+    figures = flowed(legend(palette, trace.split), width, palette, "  ")
+    return [line(), bar, ruler(trace.phases, width, palette), *figures]
 
 
 def _titles(total_ms: float, lanes: Lanes, palette: Palette) -> Text:

@@ -14,7 +14,7 @@ from flasktop.tui.detail.folding import Group, fold
 from flasktop.tui.detail.trace_page import BODY, FIRST_BYTE
 from flasktop.tui.detail.words import fitted, flowed, kind_words, lazy_cure, lazy_sentence
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.split import legend_entries, split_bar
+from flasktop.tui.draw.split import legend, ruler, split_bar
 from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import line, safe
 from flasktop.tui.draw.units import ms_unit, percent, plural
@@ -93,8 +93,8 @@ def _about_request(trace: TraceView, choice: Hashable, context: Context, split: 
         return [line(("When the app handed its first bytes to the server.", palette.text))]
     lines = [line((_request_words(trace), palette.text))]
     if split:
-        lines.append(split_bar(trace.split, width, palette))
-        lines += flowed(legend_entries(palette, trace.split), width, palette, "  ")
+        lines += [split_bar(trace.split, width, palette), ruler(trace.phases, width, palette)]
+        lines += flowed(legend(palette, trace.split), width, palette, "  ")
     return lines
 
 

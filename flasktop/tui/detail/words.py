@@ -10,6 +10,7 @@ from rich.text import Text
 from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK, STATEMENT
 from flasktop.stats.views import EndpointKey, StatementKey, StatementUse, TraceView
 from flasktop.tui.draw.palette import Palette
+from flasktop.tui.draw.split import phase_figures
 from flasktop.tui.draw.text import cut, joined, line, safe
 from flasktop.tui.draw.units import bytes_, count, mean_count, ms_unit, plural
 
@@ -82,10 +83,8 @@ def trace_facts(trace: TraceView, palette: Palette) -> list[Text]:
     if trace.rows:
         facts.append(line((plural(trace.rows, "row"), palette.text)))
     facts.append(line((bytes_(trace.bytes_sent), palette.text)))
-    facts.append(_fact("first byte", trace.first_byte_ms, palette))
-    if trace.first_byte_ms is not None:
-        facts.append(_fact("body", max(0.0, trace.duration_ms - trace.first_byte_ms), palette))
-    facts += [_fact("CPU", trace.cpu_ms, palette), _fact("waiting", trace.wait_ms, palette)]
+    facts += phase_figures(trace.phases, palette)
+    facts.append(_fact("thread CPU", trace.cpu_ms, palette))
     if trace.closed_early:
         facts.append(line(("body closed before its end", palette.warn)))
     if trace.offloaded:

@@ -1,8 +1,9 @@
 """Semantic colours: one meaning each, resolved from the active theme, readable on its background.
 
-The parts of time keep their hues in every theme (blue SQL, cyan fetch, violet other SQL, green CPU, orange waiting), so
-that a person who changes theme need not learn again; a theme may set its own through the variables ``flasktop-sql``,
-``flasktop-fetch`` and so on. Without colour (``NO_COLOR``) every style is made of bold, dim, underline and reverse.
+The parts of time keep their hues in every theme (blue SQL, cyan fetch, violet commit, pink connect, green CPU, orange
+waiting), so that a person who changes theme need not learn again; a theme may set its own through the variables
+``flasktop-sql``, ``flasktop-fetch`` and so on. Without colour (``NO_COLOR``) every style is made of bold, dim,
+underline and reverse.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.style import Style
 from textual.color import Color
 
+from flasktop.protocol.records import CONNECT, POOL_WAIT, STATEMENT
+
 if TYPE_CHECKING:
     from textual.app import App
     from textual.theme import Theme
@@ -22,6 +25,7 @@ _DARK: Final = {
     "sql": "#5f9df7",
     "fetch": "#3cc8d8",
     "other": "#b58ee8",
+    "connect": "#e884b8",
     "cpu": "#82c45f",
     "wait": "#e6a454",
     "unknown": "#6b7285",
@@ -30,6 +34,7 @@ _LIGHT: Final = {
     "sql": "#1d5fd6",
     "fetch": "#087e8b",
     "other": "#7d3fc4",
+    "connect": "#b02a77",
     "cpu": "#2e7d1f",
     "wait": "#ad5a00",
     "unknown": "#7a8090",
@@ -38,6 +43,7 @@ _ANSI: Final = {
     "sql": "blue",
     "fetch": "cyan",
     "other": "magenta",
+    "connect": "bright_magenta",
     "cpu": "green",
     "wait": "yellow",
     "unknown": "bright_black",
@@ -71,11 +77,16 @@ class Palette:
     sql: Style
     fetch: Style
     other: Style
+    connect: Style
     cpu: Style
     wait: Style
     unknown: Style
     marked: Style
     cursor: Style
+
+    def of_kind(self, kind: str) -> Style:
+        """The style of a database span by its kind: the one that its time has in every bar."""
+        return self.sql if kind == STATEMENT else self.connect if kind in (CONNECT, POOL_WAIT) else self.other
 
     def threshold(self, value: float | None, warn: float, bad: float) -> Style:
         """The style of a value that is worse the greater it is; what is not known is dim."""
@@ -97,6 +108,7 @@ NO_COLOR_PALETTE: Final = Palette(
     sql=Style(bold=True),
     fetch=Style(),
     other=Style(dim=True),
+    connect=Style(),
     cpu=Style(),
     wait=Style(dim=True),
     unknown=Style(dim=True),

@@ -13,12 +13,13 @@ from rich.text import Text
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.units import ms
 
-Kind = Literal["execute", "fetch", "other", "cpu", "wait", "body", "request"]
+Kind = Literal["execute", "fetch", "commit", "connect", "cpu", "wait", "body", "request"]
 
 _GLYPHS: Final[dict[Kind, str]] = {
     "execute": "━",
     "fetch": "═",
-    "other": "╍",
+    "commit": "╍",
+    "connect": "┉",
     "cpu": "─",
     "wait": "┄",
     "body": "›",
@@ -79,7 +80,8 @@ def style_of(kind: Kind, palette: Palette) -> Style:
     return {
         "execute": palette.sql,
         "fetch": palette.fetch,
-        "other": palette.other,
+        "commit": palette.other,
+        "connect": palette.connect,
         "cpu": palette.cpu,
         "wait": palette.wait,
         "body": palette.text,

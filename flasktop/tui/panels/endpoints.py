@@ -14,7 +14,7 @@ from flasktop.tui.columns import Column
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
-from flasktop.tui.draw.split import legend, split_bar
+from flasktop.tui.draw.split import ALL_PARTS, names, split_bar
 from flasktop.tui.draw.sql import one_line, summary
 from flasktop.tui.draw.text import fit, left, line, right
 from flasktop.tui.draw.trend import trend
@@ -97,7 +97,7 @@ COLUMNS: tuple[Column[EndpointRow], ...] = (
     ),
     Column(
         "split", "WHERE THE TIME GOES", 14, 5, lambda row, width, palette: split_bar(row.split, width, palette),
-        lambda row: row.split.wall * row.count, "SQL, fetch, commit, CPU, waiting", right=False, short="TIME SPLIT",
+        lambda row: row.split.wall * row.count, ALL_PARTS, right=False, short="TIME SPLIT",
         grow=2, widest=30, good=14,
     ),
     Column(
@@ -188,10 +188,10 @@ def _slowest(detail: EndpointDetail, width: int, height: int, palette: Palette) 
     told = f"{len(traces)} slowest of {count(detail.row.count)}" if traces else "no request in detail"
     name = fit(f"{key.method} {key.route}", width - len(told) - 2)
     head = line((name, palette.strong), "  ", (told, palette.dim))
-    names = legend(palette, None)
-    if head.cell_len + 3 + names.cell_len <= width:
-        head.append(" " * (width - head.cell_len - names.cell_len))
-        head.append_text(names)
+    parts = names(palette, (trace.split for trace in traces))
+    if head.cell_len + 3 + parts.cell_len <= width:
+        head.append(" " * (width - head.cell_len - parts.cell_len))
+        head.append_text(parts)
     scale = max((trace.duration_ms for trace in traces), default=0.0)
     return [head, *(_slow_line(trace, scale, width, palette) for trace in traces)]
 
@@ -255,5 +255,5 @@ def _lazy(use: StatementUse, palette: Palette) -> Text:
 
 def _short(use: StatementUse, width: int, palette: Palette) -> Text:
     if use.statement.kind != STATEMENT:
-        return line((f"◆ {fit(summary(use.statement.text), width - 2)}", palette.other))
+        return line((f"◆ {fit(summary(use.statement.text), width - 2)}", palette.of_kind(use.statement.kind)))
     return one_line(use.statement.text, max(0, width))

@@ -12,9 +12,9 @@ from flasktop.stats.views import StatementKey, TraceView, Window
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
-from flasktop.tui.draw.split import legend, split_bar
+from flasktop.tui.draw.split import ALL_PARTS, legend, split_bar
 from flasktop.tui.draw.sql import one_line, summary
-from flasktop.tui.draw.text import fit, fit_left, left, line, right
+from flasktop.tui.draw.text import fit, fit_left, joined, left, line, right
 from flasktop.tui.draw.units import bytes_, clock, count, ms, ms_unit, plural
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
@@ -97,7 +97,7 @@ COLUMNS: tuple[Column[TraceView], ...] = (
     ),
     Column(
         "split", "WHERE THE TIME GOES", 14, 6, lambda row, width, palette: split_bar(row.split, width, palette),
-        lambda row: row.split.wall, "SQL, fetch, commit, CPU, waiting", right=False, short="TIME SPLIT", grow=1,
+        lambda row: row.split.wall, ALL_PARTS, right=False, short="TIME SPLIT", grow=1,
         widest=24,
     ),
     Column(
@@ -159,8 +159,8 @@ def _draw(row: TraceView, root: str, width: int, height: int, palette: Palette) 
         (f" {row.error}" if row.error else "", palette.bad if row.is_error else palette.dim),
         ("  " + " · ".join(facts), palette.dim),
     )
-    names = legend(palette, row.split)
-    bar = line(split_bar(row.split, max(8, min(60, width - names.cell_len - 2)), palette), "  ", names)
+    figures = joined(legend(palette, row.split, brief=True), Text("  "))
+    bar = line(split_bar(row.split, max(8, min(60, width - figures.cell_len - 2)), palette), "  ", figures)
     return [head, bar, line(), *_by_statement(row, root, width, height - 3, palette)]
 
 
@@ -190,7 +190,7 @@ def _sum_line(key: StatementKey, calls: int, total: float, root: str, width: int
         (f"lazy {key.relationship}  " if key.relationship else "", palette.wait),
     )
     if key.kind != "statement":
-        made.append(summary(key.text), palette.other)
+        made.append(summary(key.text), palette.of_kind(key.kind))
         return made
     made.append_text(one_line(key.text, max(0, width - made.cell_len)))
     return made

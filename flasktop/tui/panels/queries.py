@@ -29,7 +29,7 @@ def _statement(row: QueryRow, width: int, palette: Palette) -> Text:
     """The statement on one line; what is not a statement (COMMIT, connect) has its own colour and a mark."""
     style = palette.strong if row.share >= NOTABLE_SHARE else palette.text
     if row.key.kind != STATEMENT:
-        return line(("◆ ", palette.other), (fit(summary(row.key.text), width - 2), palette.other))
+        return line((f"◆ {fit(summary(row.key.text), width - 2)}", palette.of_kind(row.key.kind)))
     lazy = f"  lazy {row.key.relationship}" if row.key.relationship else ""
     room = width - len(lazy) if width - len(lazy) >= 24 else width
     text = line((fit(summary(row.key.text), room), style))

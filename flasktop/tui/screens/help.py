@@ -65,7 +65,7 @@ def help_lines(scopes: Sequence[Scope], width: int, palette: Palette) -> list[Te
     lines.append(line(("Where the time goes", palette.strong)))
     names = line()
     for part in PARTS:
-        names.append(f"{part.glyph(palette) * 2} ", part.shown(palette))
+        names.append(f"{part.glyph * 2} ", part.shown(palette))
         names.append(f"{part.label}   ", palette.text)
     lines += [names, line(), line(("esc closes", palette.dim))]
     return lines

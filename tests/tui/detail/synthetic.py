@@ -15,7 +15,7 @@ from textual.screen import Screen
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.messages import Hello
 from flasktop.stats.memory_views import MemoryRow
-from flasktop.stats.split import TimeSplit
+from flasktop.stats.split import Phases, TimeSplit
 from flasktop.stats.views import (
     Bar,
     Died,
@@ -196,7 +196,8 @@ def orders_trace(
         TraceId(WORKERS[number % 3], number), ORDERS, "orders", AT - number * 7.3, "/orders?page=•&sort=•", 200,
         duration_ms, duration_ms - 12.0, rest * 0.9, rest * 0.2, execute + fetch + 0.2, 1 + items + beyond,
         100 + items + beyond, 18_432, "", False, False, False,
-        TimeSplit(execute, fetch, 0.2, rest * 0.8, rest * 0.2, 0.0), tuple(spans),
+        TimeSplit(execute, fetch, 0.2, 0.0, rest * 0.8, rest * 0.2, 0.0),
+        Phases(duration_ms * 0.94, duration_ms * 0.06, 0.0), tuple(spans),
         folded if beyond else (),
     )  # fmt: skip
 
@@ -206,7 +207,8 @@ def plain_trace(key: EndpointKey, number: int, duration_ms: float, **changes: An
     made = TraceView(
         TraceId(WORKERS[number % 3], number), key, key.route.strip("/"), AT - number * 3.1, key.route, 200, duration_ms,
         duration_ms * 0.9, duration_ms * 0.5, duration_ms * 0.5, 0.0, 0, 0, 512, "", False, False, False,
-        TimeSplit(0, 0, 0, duration_ms * 0.5, duration_ms * 0.5, 0), (), (),
+        TimeSplit(0, 0, 0, 0, duration_ms * 0.5, duration_ms * 0.5, 0),
+        Phases(duration_ms * 0.9, duration_ms * 0.1, 0.0), (), (),
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -237,7 +239,7 @@ def shop(code: str) -> Shop:
         tuple(uses),
     )
     made.endpoint_details[SEARCH] = EndpointDetail(
-        _endpoint_row(SEARCH, 486, 8.1, TimeSplit(170, 12, 0, 4, 2, 0)), (), (), (), bars(486, 188),
+        _endpoint_row(SEARCH, 486, 8.1, TimeSplit(170, 12, 0, 0, 4, 2, 0)), (), (), (), bars(486, 188),
         (StatementUse("GET /search", SEARCH, found, "sqlite", "search", 486, 1.0, 182.0, 88_452.0, 12_000, 0.9),),
     )  # fmt: skip
     for key, use, mean in ((lazy, uses[0], 19.6), (listed, uses[1], 5.0), (rolled, uses[2], 0.2)):
@@ -263,7 +265,8 @@ def bars(number: int, median: float) -> tuple[Bar, ...]:
 def _endpoint_row(key: EndpointKey, count: int, rate: float, split: TimeSplit) -> EndpointRow:
     return EndpointRow(
         key, key.route.strip("/"), count, 3, rate, 341.0, 310.0, 612.0, 1240.0, 2100.0, 329.0, 101.0, 200.0, split.sql,
-        split.fetch, 99.0, split.wait, 18_432.0, 0.34, split, {200: count - 5, 404: 2, 500: 3},
+        split.fetch, 99.0, split.wait, 18_432.0, 0.34, split,
+        Phases(split.wall * 0.96, split.wall * 0.04, 0.0), {200: count - 5, 404: 2, 500: 3},
         tuple(float(6 + i * 5 % 9) for i in range(60)),
     )  # fmt: skip
 

@@ -62,5 +62,5 @@ def test_a_commit_is_drawn_as_other_than_a_statement() -> None:
     """COMMIT, ROLLBACK and waiting for the pool have their own colour."""
     groups = fold(orders_trace(CODE, 0))
 
-    assert {segment.kind for segment in segments(groups[2].spans)} == {"other"}
+    assert {segment.kind for segment in segments(groups[2].spans)} == {"commit"}
     assert {segment.kind for segment in segments(groups[1].spans)} == {"execute", "fetch"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from flasktop.stats.split import TimeSplit
+from flasktop.stats.split import Phases, TimeSplit
 from flasktop.stats.views import EndpointDetail, StatementDetail, TraceView
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.endpoint_page import endpoint_lines
 from flasktop.tui.detail.statement_page import statement_lines
-from flasktop.tui.detail.trace_page import FIRST_BYTE, REQUEST, trace_lines
+from flasktop.tui.detail.trace_page import FIRST_BYTE, REQUEST, TALL, trace_lines
 from flasktop.tui.detail.trace_pane import pane_lines
 from tests.tui.detail.synthetic import (
     CART,
@@ -104,7 +105,8 @@ def test_nothing_at_all_can_be_shown(width: int, height: int) -> None:
     detail = made.endpoint_details[ORDERS]
     row = replace(
         detail.row, count=0, errors=0, rate=0.0, mean_ms=None, p50_ms=None, p95_ms=None, p99_ms=None, max_ms=None,
-        first_byte_ms=None, cpu_ms=None, wait_ms=None, split=TimeSplit(0, 0, 0, 0, 0, 0), statuses={}, trend=(),
+        first_byte_ms=None, cpu_ms=None, wait_ms=None, split=TimeSplit(0, 0, 0, 0, 0, 0, 0),
+        phases=Phases(0, 0, 0), statuses={}, trend=(),
     )  # fmt: skip
     text = joined(endpoint_lines(EndpointDetail(row, (), (), (), (), ()), context(width, height)))
 
@@ -220,10 +222,23 @@ def test_a_waterfall_ends_with_first_byte_and_body(code: str) -> None:
 
 def test_what_is_not_known_is_a_dash() -> None:
     """Under gevent there is no CPU time; a request without a response has no status."""
-    trace = plain_trace(CART, 1, 50.0, cpu_ms=None, wait_ms=None, first_byte_ms=None, status=0)
+    unknown = {"split": TimeSplit(0, 0, 0, 0, 0, 0, 50.0), "phases": Phases(0, 0, 50.0)}
+    trace = plain_trace(CART, 1, 50.0, cpu_ms=None, wait_ms=None, status=0, **unknown)
     text = joined(trace_lines(trace, context()))
 
-    assert "CPU –" in text and "waiting –" in text and "first byte –" in text and text.startswith("– ·")
+    assert "thread CPU –" in text and "first byte –" in text and text.startswith("– ·")
+    assert "CPU or waiting 50.0 ms 100 %" in text and "to first byte" not in text
+
+
+@pytest.mark.parametrize("height", [18, 33, 50])
+def test_a_request_shows_where_its_time_went_at_every_height(code: str, height: int) -> None:
+    """The figures of its parts add up to its wall time; with room, the phases stand below."""
+    lines = texts(trace_lines(orders_trace(code, 0), context(100, height)))
+    figures = " ".join(line for line in lines if re.match("(━━|══|╍╍|──|┄┄) [a-zA-Z]", line))
+    words = re.findall(r"(?<![<0-9,])([0-9][0-9,]*) ms", figures)
+
+    assert sum(int(word.replace(",", "")) for word in words) == 2100
+    assert any("to first byte" in line for line in lines) == (height >= TALL)
 
 
 def test_a_request_says_how_it_ended() -> None:

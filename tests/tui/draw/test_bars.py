@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
-from flasktop.stats.split import TimeSplit
+from flasktop.stats.split import Phases, TimeSplit
 from flasktop.stats.views import Bar
 from flasktop.tui.draw.distribution import distribution
-from flasktop.tui.draw.palette import NO_COLOR_PALETTE
+from flasktop.tui.draw.palette import NO_COLOR_PALETTE, Palette
 from flasktop.tui.draw.spark import spark
-from flasktop.tui.draw.split import PARTS, legend, shares, split_bar
+from flasktop.tui.draw.split import PARTS, exact, legend, phase_figures, ruler, shares, split_bar
+from flasktop.tui.draw.text import joined
 from flasktop.tui.draw.waterfall import Segment, axis, lane
 from tests.tui.draw.palettes import PALETTE, PALETTES
 
 times = st.floats(0, 1e7, allow_subnormal=False)
-splits = st.builds(TimeSplit, times, times, times, times, times, times)
+splits = st.builds(TimeSplit, times, times, times, times, times, times, times)
 
 
 @given(splits, st.integers(0, 250), st.sampled_from(PALETTES), st.none() | st.floats(0.1, 1e7))
@@ -36,7 +40,7 @@ def test_shares_add_up_and_none_is_off_by_a_cell(parts: list[float], cells: int)
 
 def test_without_colour_each_part_has_its_own_glyph() -> None:
     """A bar can be read where there is no colour."""
-    bar = split_bar(TimeSplit(1, 1, 1, 1, 1, 1), 12, NO_COLOR_PALETTE).plain
+    bar = split_bar(TimeSplit(1, 1, 1, 1, 1, 1, 1), 14, NO_COLOR_PALETTE).plain
 
     assert set(Counter(bar).values()) == {2}
     assert len(set(bar)) == len(PARTS)
@@ -44,10 +48,49 @@ def test_without_colour_each_part_has_its_own_glyph() -> None:
 
 def test_the_legend_names_what_the_bar_shows_and_nothing_else() -> None:
     """Parts that took no time are left out."""
-    words = legend(PALETTE, TimeSplit(1800, 161, 0, 99, 0, 0)).plain
+    words = joined(legend(PALETTE, TimeSplit(1800, 161, 0, 0, 99, 0, 0)), Text("  ")).plain
 
-    assert "SQL 1.80 s" in words and "fetch 161 ms" in words and "CPU 99 ms" in words
-    assert "waiting" not in words
+    assert words == "━━ SQL 1,800 ms 87 %  ══ fetch 161 ms 8 %  ── CPU 99 ms 5 %"
+
+
+@given(splits, st.booleans())
+def test_the_figures_of_a_legend_add_up(split: TimeSplit, brief: bool) -> None:
+    """Times to the wall time as it is told, percentages to 100: what is less than a digit counts as nothing."""
+    words = [entry.plain for entry in legend(PALETTE, split, brief=brief)]
+    times, shares_of = zip(*(_figures(each, brief) for each in words), strict=True) if words else ((), ())
+
+    assert sum(times) == _number(exact([split.wall])[1])
+    assert brief or not words or sum(shares_of) == 100
+
+
+def _figures(entry: str, brief: bool) -> tuple[Decimal, Decimal]:
+    numbers = re.findall(r"(<?[0-9][0-9,.]*) (ms|s|%)", entry)
+    assert len(numbers) == (1 if brief else 2)
+    return _number(numbers[0][0]), _number(numbers[-1][0])
+
+
+def _number(words: str) -> Decimal:
+    return Decimal(0) if words.startswith("<") else Decimal(words.partition(" ")[0].replace(",", ""))
+
+
+@given(st.builds(Phases, times, times, times), st.integers(-1, 250), st.sampled_from(PALETTES))
+def test_a_ruler_is_exactly_as_wide_as_asked(phases: Phases, width: int, palette: Palette) -> None:
+    """It stands under a bar of the same width."""
+    assert ruler(phases, width, palette).cell_len == max(0, width)
+
+
+def test_a_ruler_names_the_phases_that_have_room() -> None:
+    """A body of a few cells stands without its name."""
+    assert ruler(Phases(30, 10, 0), 40, PALETTE).plain == "└────── to first byte ───────┘└─ body ─┘"
+    assert ruler(Phases(96, 4, 0), 50, PALETTE).plain == "└─────────────── to first byte ────────────────┘└┘"
+    assert ruler(Phases(0, 0, 7), 30, PALETTE).plain == "└─── first byte not known ───┘"
+
+
+def test_a_first_byte_that_is_not_known_is_said() -> None:
+    """Nothing is guessed for a body that the server sends, or for none at all."""
+    told = [fact.plain for fact in phase_figures(Phases(0, 0, 12.0), PALETTE)]
+
+    assert told == ["first byte –"]
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=120), st.integers(0, 60))
@@ -62,7 +105,9 @@ def test_little_never_looks_like_nothing() -> None:
 
 
 segments = st.lists(
-    st.builds(Segment, st.sampled_from(["execute", "fetch", "other"]), st.floats(0, 3000), st.floats(0, 3000)),
+    st.builds(
+        Segment, st.sampled_from(["execute", "fetch", "commit", "connect"]), st.floats(0, 3000), st.floats(0, 3000)
+    ),
     max_size=40,
 )
 
@@ -78,7 +123,7 @@ def test_a_lane_is_exactly_as_wide_as_asked_and_shows_what_there_is(segments, to
 
 def test_a_short_span_at_the_very_end_is_seen() -> None:
     """A COMMIT of a microsecond takes a cell."""
-    assert lane([Segment("other", 1999.9, 0.001)], 2000, 40, NO_COLOR_PALETTE).plain == " " * 39 + "╍"
+    assert lane([Segment("commit", 1999.9, 0.001)], 2000, 40, NO_COLOR_PALETTE).plain == " " * 39 + "╍"
 
 
 def test_many_short_spans_have_their_colours_in_proportion() -> None:

@@ -8,7 +8,7 @@ from flasktop.tui.draw.palette import NO_COLOR_PALETTE, Palette, _contrast, is_a
 from flasktop.tui.themes import OWN
 
 THEMES = [theme for theme in (*BUILTIN_THEMES.values(), *OWN) if not is_ansi(theme)]
-NAMES = ("sql", "fetch", "other", "cpu", "wait", "unknown", "good", "warn", "bad", "accent", "text")
+NAMES = ("sql", "fetch", "other", "connect", "cpu", "wait", "unknown", "good", "warn", "bad", "accent", "text")
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
@@ -25,8 +25,9 @@ def test_every_colour_can_be_read_in_every_theme(theme: Theme, name: str) -> Non
 def test_the_parts_of_time_have_different_colours(theme: Theme) -> None:
     """No two parts of a split bar look the same."""
     palette = palette_for(theme)
+    parts = (palette.sql, palette.fetch, palette.other, palette.connect, palette.cpu, palette.wait)
 
-    assert len({part.color for part in (palette.sql, palette.fetch, palette.other, palette.cpu, palette.wait)}) == 5
+    assert len({part.color for part in parts}) == len(parts)
 
 
 def test_without_colour_no_style_has_one() -> None:
