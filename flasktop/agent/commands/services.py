@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flasktop.protocol.commands import Grant, ping, profile
+from flasktop.protocol.commands import Grant, heap, ping, profile
 from flasktop.protocol.records import Message
+from flasktop.protocol.commands import Grant, heap, ping
+from flasktop.protocol.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
