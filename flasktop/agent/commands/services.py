@@ -7,8 +7,6 @@ from typing import Final
 
 from flasktop.protocol.commands import Grant, heap, ping, profile
 from flasktop.protocol.records import Message
-from flasktop.protocol.commands import Grant, heap, ping
-from flasktop.protocol.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
