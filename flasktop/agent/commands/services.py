@@ -24,4 +24,11 @@ class Registration:
 SERVICES: Final[tuple[Registration, ...]] = (
     Registration("flasktop.agent.commands.ping:Answering", (ping.Ping,), None, at_once=8, per_second=1000),
     Registration("flasktop.agent.commands.profile:Profiling", (profile.ProfileEndpoint,), "profile", 1, 5),
+    Registration(
+        "flasktop.agent.commands.heap:Heaps",
+        (heap.TakeHeap, heap.WalkHeap, heap.HeapPaths, heap.DropHeap),
+        "heap",
+        at_once=4,
+        per_second=50,
+    ),
 )
