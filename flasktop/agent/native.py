@@ -12,7 +12,7 @@ from _socket import socket as socket
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["current_greenlet", "greenlets", "original", "poll", "socket", "start_thread"]
+__all__ = ["current_greenlet", "greenlets", "hub", "original", "poll", "socket", "start_thread"]
 
 
 def greenlets() -> str:
@@ -41,6 +41,11 @@ def current_greenlet() -> Callable[[], weakref.ref[Any]]:
     """What returns a weak reference to the greenlet that runs; only where ``greenlets`` names a library."""
     getcurrent = sys.modules["greenlet"].getcurrent
     return lambda: weakref.ref(getcurrent())
+
+
+def hub() -> Any:
+    """gevent's hub of the calling thread, None where threads are threads."""
+    return sys.modules["gevent"].get_hub() if greenlets() == "gevent" else None
 
 
 def start_thread(run: Callable[[], None]) -> None:

@@ -46,7 +46,9 @@ class Recorder:
         self._source = source
         self._settings = settings
         self.routes = Routes(journal.define, settings.max_routes)
-        self._encoder = TraceEncoder(self.routes, Statements(journal.define, settings))
+        statements = Statements(journal.define, settings)
+        self.executed = statements.executed
+        self._encoder = TraceEncoder(self.routes, statements)
         self.totals = TotalsTable()
         self._observer = Observer(source.hub_native)
         self.next_number = 0
@@ -56,7 +58,7 @@ class Recorder:
     @property
     def held_bytes(self) -> int:
         """Bytes that the tables hold, estimated: what was defined is held about twice, as text and as key."""
-        return 2 * self._journal.definitions_length
+        return 2 * self._journal.definitions_length + self.executed.held_bytes
 
     def drain(self, sampler: Sampler | None = None, due: bool = False) -> None:
         """Write frames until nothing is left; when ``due`` also a process sample and the changed totals."""

@@ -23,6 +23,7 @@ from flasktop.agent.paths import Paths
 from flasktop.agent.recorder import Recorder
 from flasktop.agent.sampler import GcClock, Sampler
 from flasktop.agent.server import Server
+from flasktop.agent.sql.executed import SEEN
 from flasktop.agent.trace import RequestTrace, current_trace, sink
 from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
 from flasktop.protocol.messages import Hello, Totals
@@ -78,6 +79,7 @@ class Agent:
         self.roots = roots
         self.started_at = time.time()
         self._greenlets = native.greenlets()
+        self.hub = native.hub()
         self.cpu_known = not self._greenlets
         if self._greenlets:
             self.greenlet_now = native.current_greenlet()
@@ -123,6 +125,7 @@ class Agent:
         if self._greenlets:
             __import__("psutil")  # its locks must not be made by a native thread under greenlets
         sink.span_cap = settings.max_spans
+        sink.seen_cap = SEEN if "explain" in settings.grants else 0
         sink.active = self.active = True
         self._stopped.acquire()
         native.start_thread(self._run)
@@ -137,6 +140,7 @@ class Agent:
     def _switch_off(self) -> None:
         """Record nothing more in this process."""
         sink.active = self.active = False
+        sink.seen_cap = 0
         self.pending.clear()
         sink.outside.clear()
 
@@ -233,6 +237,7 @@ class Agent:
             if due:
                 sample = now + SAMPLE_S
             self._guarded("recording", self.recorder.drain, sampler, due)
+            self._guarded("keeping parameters", self.recorder.executed.take)
             self._free_killed(now)
             if now >= upkeep:
                 upkeep = now + UPKEEP_S
@@ -259,6 +264,8 @@ class Agent:
         """After its last fault, what a part of ours leaves behind must not grow or keep others waiting."""
         if work == self.recorder.drain:
             self._switch_off()
+        elif work == self.recorder.executed.take:
+            sink.seen_cap = 0
         elif work == self.server.step:
             with contextlib.suppress(Exception):
                 self.server.close("serving readers failed again and again")
@@ -287,6 +294,7 @@ class Agent:
     def _end(self) -> None:
         try:
             sink.active = self.active = False
+            sink.seen_cap = 0
             self._gc.remove()
             self.recorder.drain()
             self._leave()  # before the good-byes, which readers may take long to take

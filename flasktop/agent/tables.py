@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
+from flasktop.agent.sql.executed import ExecutedTable
 from flasktop.protocol.codec import encode
 from flasktop.protocol.messages import Definitions
 from flasktop.protocol.records import (
@@ -103,6 +104,7 @@ class Statements:
         self._ids: dict[tuple[object, ...], int] = {}
         self._kinds: list[str] = []
         self._other = -1
+        self.executed = ExecutedTable()
 
     def id(self, span: SpanRecord) -> int:
         """The id of the span's row of queries."""
@@ -142,6 +144,7 @@ class Statements:
         content = (span.engine.name, span.engine.dialect, span.kind, text, file, line, name)
         known = self._ids.get(content)
         if known is not None:
+            self._name(known, span)
             return known
         number = len(self._kinds)
         definition = StatementDef(
@@ -150,7 +153,12 @@ class Statements:
         if number >= self._limit or not self._add(definition):
             return self._other_id()
         self._ids[content] = number
+        self._name(number, span)
         return number
+
+    def _name(self, number: int, span: SpanRecord) -> None:
+        if span.kind == STATEMENT:
+            self.executed.name(number, span.engine, span.text)
 
     def _add(self, definition: StatementDef, last: bool = False) -> bool:
         if not self._define(encode(Definitions((), (definition,))), last):

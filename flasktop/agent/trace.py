@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import CodeType
 from typing import Any, Final, Protocol
@@ -25,13 +26,19 @@ FOLD_LAG: Final = 64
 
 
 class Engine:
-    """What is said of an engine: ``name`` without credentials, such as ``postgresql://db/shop``, and its dialect."""
+    """What is said of an engine: ``name`` without credentials, such as ``postgresql://db/shop``, and its dialect.
 
-    __slots__ = ("dialect", "name")
+    Of each text that ran since the agent's thread looked last, ``seen`` holds what the cursor got: the statement and
+    the newest parameters. They never leave the process. ``sql`` is the SQLAlchemy engine, while there is one.
+    """
 
-    def __init__(self, name: str, dialect: str) -> None:
+    __slots__ = ("__weakref__", "dialect", "name", "seen", "sql")
+
+    def __init__(self, name: str, dialect: str, sql: Callable[[], Any] = lambda: None) -> None:
         self.name = name
         self.dialect = dialect
+        self.seen: dict[str, tuple[str, Any]] = {}
+        self.sql = sql
 
 
 class SpanRecord:
@@ -68,7 +75,7 @@ class SpanRecord:
 
         By identity, since hashing a code object hashes its bytecode: whoever keeps a key keeps a span of it, too.
         """
-        return (self.kind, self.text, id(self.engine), id(self.code), self.instruction, id(self.relationship))
+        return (self.kind, self.text, self.engine.name, id(self.code), self.instruction, id(self.relationship))
 
     def fetched(self, rows: int, fetch_ns: int, cpu_ns: int) -> None:
         """Add ``rows`` and time of a fetch."""
@@ -224,14 +231,16 @@ class SpanSink:
 
     One for the process; the agent sets ``span_cap`` and drains ``outside`` (bounded: beyond ``outside_cap`` spans
     are counted in ``outside_dropped`` and not kept). ``active`` is False while no agent runs in this process:
-    hooks then do nothing.
+    hooks then do nothing. ``seen_cap`` is how many texts each engine keeps the parameters of until the agent's thread
+    takes them (0: none, nobody may ask for plans).
     """
 
-    __slots__ = ("active", "outside", "outside_cap", "outside_dropped", "span_cap")
+    __slots__ = ("active", "outside", "outside_cap", "outside_dropped", "seen_cap", "span_cap")
 
     def __init__(self) -> None:
         self.active = False
         self.span_cap = 500
+        self.seen_cap = 0
         self.outside: deque[SpanRecord] = deque()
         self.outside_cap = 10_000
         self.outside_dropped = 0

@@ -88,6 +88,7 @@ def _record() -> Callable[[], None]:
     trace.cpu_start_ns = 1
     current_trace.set(trace)
     sink.span_cap = STATEMENTS * 10
+    sink.seen_cap = 256
     sink.active = install()
 
     def forget() -> None:

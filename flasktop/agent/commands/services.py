@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flasktop.protocol.commands import Grant, heap, ping, profile
+from flasktop.protocol.commands import Grant, explain, heap, ping, profile
 from flasktop.protocol.records import Message
 
 
@@ -31,4 +31,5 @@ SERVICES: Final[tuple[Registration, ...]] = (
         at_once=4,
         per_second=50,
     ),
+    Registration("flasktop.agent.commands.explain:Explaining", (explain.Explain,), "explain", at_once=1, per_second=4),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, Final
 
 from flasktop.agent.trace import Engine
@@ -13,6 +14,28 @@ MAX_NAME: Final = 200
 """Characters of a name."""
 
 _engines: dict[tuple[str, str], Engine] = {}
+_live: dict[int, weakref.ref[Engine]] = {}
+
+
+def of(sql: Any) -> Engine:
+    """The Engine of one SQLAlchemy engine. Engines of one database have one name, but parameters of their own."""
+    while (proxied := getattr(sql, "_proxied", None)) is not None:
+        sql = proxied  # what ``execution_options`` gave lives no longer than its user wants
+    name = named(sql.url, sql.dialect.name).name
+    made = Engine(name, sql.dialect.name, weakref.ref(sql))
+    if len(_live) >= MAX_ENGINES:
+        for key, reference in tuple(_live.items()):
+            known = reference()
+            if known is None or known.sql() is None:
+                _live.pop(key, None)
+    if len(_live) < MAX_ENGINES:
+        _live[id(made)] = weakref.ref(made)
+    return made
+
+
+def live() -> list[Engine]:
+    """The Engines that are in use."""
+    return [engine for reference in tuple(_live.values()) if (engine := reference()) is not None]
 
 
 def named(url: Any, dialect: str) -> Engine:

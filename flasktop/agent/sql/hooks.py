@@ -66,7 +66,7 @@ def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> A
         return None
     dialect = context.dialect
     trace = current_trace.get()
-    span = _begin(trace, context, dialect.dispatch.do_execute, statement, 0)
+    span = _begin(trace, context, dialect.dispatch.do_execute, statement, parameters, 0)
     if span is None:
         return None
     try:
@@ -83,7 +83,7 @@ def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) 
         return None
     dialect = context.dialect
     trace = current_trace.get()
-    span = _begin(trace, context, dialect.dispatch.do_executemany, statement, len(parameters))
+    span = _begin(trace, context, dialect.dispatch.do_executemany, statement, parameters, len(parameters))
     if span is None:
         return None
     try:
@@ -100,7 +100,7 @@ def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Any:
         return None
     dialect = context.dialect
     trace = current_trace.get()
-    span = _begin(trace, context, dialect.dispatch.do_execute_no_params, statement, 0)
+    span = _begin(trace, context, dialect.dispatch.do_execute_no_params, statement, None, 0)
     if span is None:
         return None
     try:
@@ -119,7 +119,9 @@ _LISTENERS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def _begin(trace: RequestTrace | None, context: Any, listeners: Any, statement: Any, batch: int) -> Statement | None:
+def _begin(
+    trace: RequestTrace | None, context: Any, listeners: Any, statement: Any, parameters: Any, batch: int
+) -> Statement | None:
     """The record of a statement that is about to run; None where somebody else must run it, or a fault of ours."""
     if not statements.on:
         return None
@@ -143,9 +145,12 @@ def _begin(trace: RequestTrace | None, context: Any, listeners: Any, statement: 
         else:
             _other_text(span, context, compiled, statement)
         try:
-            span.engine = context.dialect._flasktop_engine
+            engine = span.engine = context.dialect._flasktop_engine
         except AttributeError:
-            span.engine = transactions.adopt(context.root_connection.engine)
+            engine = span.engine = transactions.adopt(context.root_connection.engine)
+        text, seen = span.text, engine.seen
+        if len(seen) < sink.seen_cap and (statement is text or _is_short(statement)):
+            seen[text] = (statement, parameters if not batch else parameters[0])
         code, span.instruction = walk(_getframe(depth))
         if code is None and "greenlet" in sys.modules:
             code, span.instruction = callsite.find_in_parents()
@@ -164,6 +169,10 @@ def _begin(trace: RequestTrace | None, context: Any, listeners: Any, statement: 
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
         statements.failed(fault)
         return None
+
+
+def _is_short(statement: Any) -> bool:
+    return type(statement) is str and len(statement) <= MAX_RAW
 
 
 def _cpu_now(trace: RequestTrace) -> int:

@@ -27,7 +27,7 @@ def adopt(engine: Any) -> Engine:
     known = dialect.__dict__.get("_flasktop_engine")
     if known is not None:
         return known  # type: ignore[no-any-return]
-    info = engines.named(engine.url, dialect.name)
+    info = engines.of(engine)
     token = object()
     if dialect.__dict__.setdefault("_flasktop_adopted", token) is not token:
         return info  # another thread is at it

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from flasktop.protocol.commands.explain import Explain, Planned
 from flasktop.protocol.commands.heap import (
     DropHeap,
     HeapDropped,
@@ -30,6 +31,7 @@ Command = (
     Ping
     | TakeHeap | WalkHeap | HeapPaths | DropHeap
     | ProfileEndpoint
+    | Explain
 )  # fmt: skip
 """Everything that can be asked."""
 
@@ -37,6 +39,7 @@ Answer = (
     Pong
     | HeapTaken | HeapPart | HeapHeld | HeapDropped
     | Profiled
+    | Planned
 )  # fmt: skip
 """Everything that can be answered."""
 

@@ -316,6 +316,8 @@ def test_hooks_work_in_a_forked_child(sqlite: Engine, recorder: Recorder) -> Non
     child = os.fork()
     if child == 0:
         try:
+            sink.active = True  # an agent that another test started has switched it off here
+            current_trace.set(recorder.trace)
             with sqlite.connect() as connection:
                 rows = len(connection.execute(select(Item.id)).all())
             os.write(writing, f"{rows} {recorder.last.rows}".encode())

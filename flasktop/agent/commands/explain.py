@@ -1,0 +1,125 @@
+"""Plans statements: those that ran here, named by their ids, with the parameters they last ran with."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from flasktop.agent.commands.job import CommandError
+from flasktop.agent.plans import mysql, postgresql, sqlite
+from flasktop.agent.plans.connection import check_exists, connect, unheard
+from flasktop.agent.plans.elsewhere import Elsewhere
+from flasktop.agent.plans.masked import masked_plan
+from flasktop.agent.plans.request import Found, Request, failed
+from flasktop.agent.plans.texts import checked, placeholders
+from flasktop.protocol.commands import GONE
+from flasktop.protocol.commands.explain import GENERIC, LAST, NONE, Explain, Planned
+
+if TYPE_CHECKING:
+    from flasktop.agent.commands.job import Job
+    from flasktop.agent.plans.request import Planner
+    from flasktop.agent.runtime import Agent
+    from flasktop.agent.sql.executed import Executed
+    from flasktop.protocol.commands import Answer, Command
+
+_PLANNERS: Final[dict[str, Any]] = {"sqlite": sqlite, "postgresql": postgresql, "mysql": mysql, "mariadb": mysql}
+
+
+class Explaining:
+    """Makes plans, one at a time."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._executed = agent.recorder.executed
+        self._elsewhere = Elsewhere(agent.hub)
+
+    def run(self, command: Command, job: Job) -> Answer:
+        assert isinstance(command, Explain)
+        request = self._request(command.statement)
+        dialect = request.engine.dialect
+        planner: Planner | None = _PLANNERS.get(dialect.name)
+        if planner is None:
+            raise CommandError(
+                f"flasktop does not make plans with {dialect.name}.", "It does with SQLite, PostgreSQL, MariaDB, MySQL."
+            )
+        job.working("asking the database")
+        began = time.time(), time.perf_counter()
+        found = self._plan(planner, request, job)
+        name = "mariadb" if "mariadb" in found.version.lower() else dialect.name
+        return Planned(
+            command.statement,
+            name,
+            found.version,
+            masked_plan(found.plan, dialect.name),
+            GENERIC if found.generic else LAST if request.executed.parameters else NONE,
+            request.executed.at,
+            began[0],
+            time.perf_counter() - began[1],
+            (*found.notes, *_notes(request)),
+        )
+
+    def close(self) -> None: ...
+
+    def _request(self, number: int) -> Request:
+        found = self._executed.find(number)
+        if found is None:
+            raise CommandError(
+                "The worker does not hold this statement (any more).",
+                "It did not run here, it is no statement, its text is too long, or its engine is gone.",
+                GONE,
+            )
+        described, executed = found
+        engine = described.sql()
+        if engine is None:
+            raise CommandError("The engine that ran this statement is gone.", "Ask when it has run again.", GONE)
+        statement = checked(executed.statement, described.dialect)
+        return Request(engine, statement, _with_reason(executed, engine, statement))
+
+    def _plan(self, planner: Planner, request: Request, job: Job) -> Found:
+        engine = request.engine
+        check_exists(engine)
+        opened: list[Any] = []
+
+        def work() -> Found:
+            connection = connect(engine)
+            opened.append(connection)
+            try:
+                return planner.plan(connection, request)
+            finally:
+                opened.clear()
+                with suppress(Exception):
+                    connection.rollback()
+                connection.close()
+
+        def interrupt() -> None:
+            for connection in tuple(opened):
+                with suppress(Exception):
+                    connection.interrupt()  # SQLite's; the others have time-outs of their own
+
+        try:
+            is_async = bool(getattr(engine.dialect, "is_async", False))
+            return self._elsewhere.run(work, job, is_async=is_async, interrupt=interrupt)
+        except CommandError:
+            raise
+        except Exception as error:
+            raise (planner.said(error) or failed(error)) from error
+
+
+def _with_reason(executed: Executed, engine: Any, statement: str) -> Executed:
+    """The same, but where it has placeholders and nothing is held for them: said to be so."""
+    from dataclasses import replace
+
+    if executed.at or executed.unkept:
+        return executed
+    dialect = engine.dialect
+    if placeholders(statement, dialect.name, dialect.paramstyle):
+        return replace(executed, unkept="they have been let go of for newer ones")
+    return executed
+
+
+def _notes(request: Request) -> tuple[str, ...]:
+    number = unheard(request.engine)
+    if not number:
+        return ()
+    listeners = "a listener sets" if number == 1 else f"{number} listeners set"
+    return (f"In the app {listeners} up new connections; this plan was made without.",)
