@@ -102,7 +102,7 @@ class Weighing:
         if last.by == "object":
             found = list(islice(self.objects(self.at(steps[:-1])), last.index, last.index + 1))
             if found and last.index >= 0:
-                return self.view.immnodeset([found[0][1]])
+                return self.view.mutnodeset([found[0][1]])
         else:
             rows = self.divide(steps[:-1], last.by)
             if 0 <= last.index < len(rows):
@@ -144,8 +144,11 @@ class Weighing:
     def name(self, one: object) -> str:
         """What a single object is called: its kind, and how long it is."""
         length = naming.length_of(one)
-        name = self.kind_name(self._kind(one))
-        return name if length < 0 else f"{name}, length {length:,}"
+        return self.kind_of(one) if length < 0 else f"{self.kind_of(one)}, length {length:,}"
+
+    def kind_of(self, one: object) -> str:
+        """What kind of object it is, as rows by type are called."""
+        return self.kind_name(self._kind(one))
 
     # -- dividing --
 
@@ -169,7 +172,7 @@ class Weighing:
 
     def _by_size(self, nodes: Nodes) -> list[Row]:
         parts = self.guppy.Size.classifier.partition_cli(nodes)
-        return [Row(f"{size:,} bytes", len(part), size * len(part), part) for size, part in parts]
+        return [self._row(f"{size:,} bytes", part) for size, part in parts]
 
     def _parts(self, nodes: Nodes) -> list[tuple[Any, Nodes]]:
         parts: list[tuple[Any, Nodes]] = self.kinds.partition_cli(nodes)
@@ -182,9 +185,15 @@ class Weighing:
         return [self._row(name, self._union(parts)) for name, parts in groups.items()]
 
     def _union(self, parts: list[Nodes]) -> Nodes:
-        return parts[0] if len(parts) == 1 else self.view.immnodeset_union(parts)
+        if len(parts) == 1:
+            return parts[0]
+        union = self.view.mutnodeset()
+        for part in parts:
+            union |= part
+        return union
 
-    def _row(self, name: str, nodes: Nodes) -> Row:
+    def _row(self, name: str, part: Iterable[object]) -> Row:
+        nodes = self.view.mutnodeset(part)  # a bit an object; guppy3 hands out tuples
         return Row(name, len(nodes), self.size(nodes), nodes)
 
     # -- kinds: what guppy3 divides types into, a class or the dicts of a class --
