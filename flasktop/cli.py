@@ -149,6 +149,52 @@ def snapshot(target: str | None, seconds: float, as_json: bool, directory: str |
 
 
 @cli.command()
+@_target
+@click.option(
+    "--endpoint",
+    required=True,
+    metavar="NAME",
+    help="Flask's name of the endpoint, its route, or method and route: 'GET /orders'.",
+)
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(0, 60, min_open=True),
+    callback=_a_number,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to sample, at most 60.",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(1, 200),
+    default=100,
+    show_default=True,
+    metavar="HZ",
+    help="Samples a second, 1 to 200.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write speedscope JSON (FILE ends in .json) or collapsed stacks (.txt, .collapsed), instead of the table.",
+)
+@_directory
+@coded
+def profile(
+    target: str | None, endpoint: str, seconds: float, rate: int, output: str | None, directory: str | None
+) -> int:
+    """Show where the time of an endpoint's requests goes, by sampling them in all workers.
+
+    TARGET is as for attach. The app must be under load: what does not run is not seen.
+    """
+    from flasktop.commands.profile import profile as run
+
+    return run(target, directory=directory, endpoint=endpoint, seconds=seconds, rate=rate, output=output)
+
+
+@cli.command()
 @click.option(
     "--for",
     "seconds",

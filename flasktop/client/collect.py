@@ -67,6 +67,22 @@ async def collect_everything(*, directory: str | None = None, seconds: float = 0
         return _collected(watcher, store)
 
 
+@asynccontextmanager
+async def watching(target: str | None, *, directory: str | None = None) -> AsyncIterator[tuple[Watcher, Store]]:
+    """Follow the one running app that ``target`` names, for commands to its workers; what they know has come.
+
+    Raises:
+        AmbiguousTargetError, NotRunningError: see ``apps.resolve``.
+    """
+    store = Store()
+    watcher = Watcher(target, directory=directory, history_s=0.0, backfill=False)
+    async with _running(watcher, store) as task:
+        if watcher.chosen is None:
+            watcher.choose(_running_only(target, watcher))
+        await _history(watcher, task)
+        yield watcher, store
+
+
 async def find(target: str | None, *, directory: str | None = None) -> RunningApp:
     """Return the one running app that ``target`` names.
 

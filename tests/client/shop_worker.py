@@ -1,7 +1,7 @@
 """A real app with the real agent in a process of its own, driven by lines on stdin.
 
-``get PATH``: one request; ``hang``: a request that never ends, in a thread; ``exit``: a clean end. Every line is
-answered by ``ok``.
+``get PATH``: one request; ``hang``: a request that never ends, in a thread (that of ``/hang/0`` ends); ``exit``: a
+clean end. Every line is answered by ``ok``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _app() -> Flask:
     @app.get("/hang/<name>")
     def hang(name: str) -> str:
         started.set()
-        time.sleep(3600)
+        time.sleep(0 if name == "0" else 3600)
         return name
 
     @app.get("/fail")
