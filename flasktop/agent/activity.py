@@ -7,13 +7,13 @@ thread has used so far is read from outside, by the system's clock of that threa
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from flasktop.agent import cpu
 from flasktop.agent.trace import RequestTrace
 from flasktop.protocol.records import ASYNC_VIEW, CPU, DOING_UNKNOWN, SQL, STATEMENT, UNKNOWN, WAIT
 
@@ -53,12 +53,12 @@ class Observer:
 
     Args:
         hub_native: ``Agent.hub_native``.
-        clock: CPU nanoseconds used so far by a thread of the system, None where that cannot be told.
+        clock: CPU nanoseconds used so far by a thread of the system, UNKNOWN where that cannot be told.
     """
 
-    def __init__(self, hub_native: int, clock: Callable[[int], int | None] | None = None) -> None:
+    def __init__(self, hub_native: int, clock: Callable[[int], int] | None = None) -> None:
         self._hub_native = hub_native
-        self._clock = clock or thread_cpu_ns
+        self._clock = clock or _cpu_of
         self._marks: dict[RequestTrace, _Mark] = {}
         self._hub = (0, 0)
         self._hub_share = 0.0
@@ -73,9 +73,9 @@ class Observer:
         for trace, (now_ns, cpu_ns, native, name) in readings.items():
             doing = self._doing(trace, shares.get(trace), contenders)
             since_ns = self._since(trace, doing, now_ns, shares.get(trace))
-            if cpu_ns is not None or doing in (CPU, WAIT):
-                marks[trace] = _Mark(now_ns, cpu_ns or 0, doing, since_ns)
-            used = cpu_ns - trace.cpu_start_ns if cpu_ns is not None else UNKNOWN
+            if doing != DOING_UNKNOWN:
+                marks[trace] = _Mark(now_ns, cpu_ns, doing, since_ns)
+            used = cpu_ns - trace.cpu_start_ns if cpu_ns != UNKNOWN else UNKNOWN
             under_way = _under_way(trace)
             if under_way is not None:
                 found[trace] = Activity(SQL, under_way[1], under_way[0], used, native, name)
@@ -84,25 +84,25 @@ class Observer:
         self._marks = marks
         return found
 
-    def _read(self, trace: RequestTrace) -> tuple[int, int | None, int, str]:
-        """The time, the CPU clock of the request's thread, its id and its name; the clock None where it says nothing
-        of the request."""
+    def _read(self, trace: RequestTrace) -> tuple[int, int, int, str]:
+        """The time, the CPU clock of the request's thread, its id and its name; the clock UNKNOWN where it says
+        nothing of the request."""
         native, name = UNKNOWN, ""
-        cpu_ns = None
+        cpu_ns = UNKNOWN
         if trace.greenlet is not None:
             name = "greenlet"
         elif trace.thread:
             native, name = thread_of(trace.thread)
             if native != UNKNOWN and trace.cpu_start_ns >= 0:
                 cpu_ns = self._clock(native)
-                if cpu_ns is not None and cpu_ns < trace.cpu_start_ns:
-                    cpu_ns = None  # the id is another thread's by now
+                if cpu_ns < trace.cpu_start_ns:
+                    cpu_ns = UNKNOWN  # not to be told; or the id is another thread's by now
         return time.perf_counter_ns(), cpu_ns, native, name
 
-    def _share(self, trace: RequestTrace, reading: tuple[int, int | None, int, str]) -> float:
+    def _share(self, trace: RequestTrace, reading: tuple[int, int, int, str]) -> float:
         """Which part of the time since the last look its thread had the CPU; below 0 where that is not known."""
         now_ns, cpu_ns, _, _ = reading
-        if cpu_ns is None:
+        if cpu_ns == UNKNOWN:
             return -1.0
         mark = self._marks.get(trace)
         then_ns, before_ns = (mark.at_ns, mark.cpu_ns) if mark is not None else (trace.start_ns, trace.cpu_start_ns)
@@ -130,7 +130,7 @@ class Observer:
         cpu_ns = self._clock(self._hub_native)
         now_ns = time.perf_counter_ns()
         then_ns, before_ns = self._hub
-        if cpu_ns is not None:
+        if cpu_ns != UNKNOWN:
             self._hub_share = (cpu_ns - before_ns) / max(now_ns - then_ns, 1) if then_ns else 1.0
             self._hub = now_ns, cpu_ns
         else:
@@ -168,20 +168,8 @@ def thread_of(ident: int) -> tuple[int, str]:
     return native or UNKNOWN, str(known.get("_name", ""))
 
 
-def thread_cpu_ns(native: int) -> int | None:
-    """The CPU that a thread of this process has used, in ns; None where it has gone, or not on Linux.
-
-    By the kernel's clock id of the thread, which it checks: unlike ``pthread_getcpuclockid``, which reads the memory
-    of a thread that may have ended. It takes a microsecond, and does not let go of the interpreter's lock.
-
-    Source: ``MAKE_THREAD_CPUCLOCK`` in Linux's include/linux/posix-timers.h.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        return time.clock_gettime_ns((~native << 3) | 6)
-    except OSError:
-        return None
+def _cpu_of(native: int) -> int:
+    return cpu.thread_cpu_ns(0, native)
 
 
 def _under_way(trace: RequestTrace) -> tuple[str, int] | None:

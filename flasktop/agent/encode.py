@@ -80,7 +80,7 @@ class TraceEncoder:
 
     def running(self, record: RequestTrace, activity: Activity, now_ns: int) -> InFlight:
         """The message of a request that still runs."""
-        database = record.database
+        database: object = record.database
         return InFlight(
             decoded(record.method[:METHOD_LIMIT]),
             self._routes.id(record) if record.rule is not None else UNKNOWN,

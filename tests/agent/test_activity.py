@@ -14,7 +14,8 @@ import sqlalchemy
 from sqlalchemy.pool import QueuePool
 
 from flasktop import Middleware
-from flasktop.agent.activity import Activity, Observer, statements_of, thread_cpu_ns, thread_of
+from flasktop.agent.activity import Activity, Observer, statements_of, thread_of
+from flasktop.agent.cpu import thread_cpu_ns
 from flasktop.agent.process import process
 from flasktop.agent.trace import RequestTrace
 from flasktop.protocol.records import CONNECT, CPU, DOING_UNKNOWN, POOL_WAIT, SQL, STATEMENT, UNKNOWN, WAIT, InFlight
@@ -178,13 +179,13 @@ def test_a_thread_of_the_servers_own_making_is_unknown(box: Box) -> None:
     assert (now.doing, now.cpu_ns, now.thread_id) == (DOING_UNKNOWN, UNKNOWN, UNKNOWN)
 
 
-def test_the_clock_of_a_thread_that_has_gone_is_none() -> None:
+def test_the_clock_of_a_thread_that_has_gone_is_unknown() -> None:
     thread = threading.Thread(target=lambda: None)
     thread.start()
     native = thread.native_id
     thread.join()
 
-    assert native is not None and until(lambda: thread_cpu_ns(native) is None)
+    assert native is not None and until(lambda: thread_cpu_ns(0, native) == UNKNOWN)
     assert thread_of(0) == (UNKNOWN, "")
 
 

@@ -25,6 +25,7 @@ from flasktop.protocol.commands.heap import (
 )
 from flasktop.protocol.commands.ping import Ping, Pong
 from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint
+from flasktop.protocol.commands.stacks import StacksTaken, TakeStacks
 from flasktop.protocol.records import UNKNOWN, Message
 
 Command = (
@@ -32,6 +33,7 @@ Command = (
     | TakeHeap | WalkHeap | HeapPaths | DropHeap
     | ProfileEndpoint
     | Explain
+    | TakeStacks
 )  # fmt: skip
 """Everything that can be asked."""
 
@@ -40,6 +42,7 @@ Answer = (
     | HeapTaken | HeapPart | HeapHeld | HeapDropped
     | Profiled
     | Planned
+    | StacksTaken
 )  # fmt: skip
 """Everything that can be answered."""
 
