@@ -113,7 +113,10 @@ class Observer:
             return self._greenlet(trace)
         if share is None or trace.flags & ASYNC_VIEW:
             return DOING_UNKNOWN
-        return CPU if share >= BUSY_SHARE / contenders else WAIT
+        if share < CONTENDER_SHARE or share >= BUSY_SHARE / contenders:
+            return CPU if share >= CONTENDER_SHARE else WAIT
+        # In between: it waits often, or the machine is so busy that it does not get its part.
+        return CPU if cpu.wants_cpu(thread_of(trace.thread)[0]) else WAIT
 
     def _greenlet(self, trace: RequestTrace) -> str:
         greenlet = trace.greenlet() if trace.greenlet is not None else None

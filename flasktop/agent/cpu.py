@@ -46,6 +46,15 @@ def supported() -> bool:
         return False
 
 
+def wants_cpu(number: int) -> bool:
+    """Whether the system's thread ``number`` of this process runs, or would if there were a processor free."""
+    try:
+        with open(f"/proc/self/task/{number}/stat", "rb") as status:  # without our lock, so that who waits for it runs
+            return status.read(400).rpartition(b") ")[2][:1] == b"R"
+    except OSError:
+        return False
+
+
 def _clock(number: int) -> int:
     return (~number << 3) | _PER_THREAD_SCHED
 
