@@ -95,6 +95,7 @@ def worker_row(worker: Worker, now: float, window: Window, rate: float) -> Worke
         lost=worker.losses.lost,
         rss_trend=rss_trend,
         cpu_trend=cpu_trend,
+        rss_slope=worker.history.slope() if worker.alive else None,
     )
 
 

@@ -111,7 +111,8 @@ class QueryRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """One worker. ``sample`` values are None until the first came. Trends are one value an interval, oldest first."""
+    """One worker. ``sample`` values are None until the first came. Trends are one value an interval, oldest first;
+    ``rss_slope`` is bytes an hour (None before it can be told)."""
 
     worker: WorkerId
     state: WorkerState
@@ -137,6 +138,7 @@ class WorkerRow:
     lost: int
     rss_trend: tuple[float, ...]
     cpu_trend: tuple[float, ...]
+    rss_slope: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,3 +18,6 @@ STATEMENT_MS: Final = (50.0, 250.0)
 
 CPU_PERCENT: Final = (80.0, 95.0)
 """Of one core, of one worker: a Python process can hardly use more."""
+
+RSS_GROWTH: Final = 5_000_000.0
+"""Bytes an hour from which on memory that grows is worth a word; less is an allocator's ebb and flow."""

@@ -142,6 +142,41 @@ def bytes_(value: float | None, *, quiet: bool = False) -> str:
     raise AssertionError("unreachable: the last unit takes all")
 
 
+def signed_bytes(value: float | None) -> str:
+    """A size that something grew by.
+
+    >>> [signed_bytes(v) for v in (None, 0, 38_000_000, -512)]
+    ['–', '+0 B', '+38.0 MB', '−512 B']
+    """
+    if value is None:
+        return UNKNOWN
+    return f"{'−' if value < 0 else '+'}{bytes_(abs(value))}"
+
+
+def whole(value: float | None) -> str:
+    """A count in full as long as it has at most eight digits.
+
+    >>> [whole(v) for v in (None, 0, 5_053_224, 99_999_999, 123_456_789)]
+    ['–', '0', '5,053,224', '99,999,999', '123M']
+    """
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if round(abs(value)) < 100_000_000 else count(value)
+
+
+def signed(value: float | None) -> str:
+    """A count that something grew by, nothing as ``·``.
+
+    >>> [signed(v) for v in (None, 0, 51_204, -3)]
+    ['–', '·', '+51,204', '−3']
+    """
+    if value is None:
+        return UNKNOWN
+    if not value:
+        return QUIET
+    return f"{'−' if value < 0 else '+'}{whole(abs(value))}"
+
+
 def duration(seconds: float | None) -> str:
     """A stretch of time in its two greatest units.
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 
-from flasktop.protocol.records import UNKNOWN, Pool
 from flasktop.stats.views import Died, Window, WorkerRow
 from flasktop.tui.columns import Column
-from flasktop.tui.draw.area import area, faded
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.text import fit, line
+from flasktop.tui.draw.text import line
 from flasktop.tui.draw.trend import trend
-from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, plural, rate
+from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, plural, rate, signed_bytes
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import cell, number
+from flasktop.tui.panels.processes_preview import is_full, is_growing, pool_text, worker_preview
 from flasktop.tui.thresholds import CPU_PERCENT
 from flasktop.tui.widgets.lines import Lines, margin
-from flasktop.tui.widgets.preview import Drawing, Preview, beside
+from flasktop.tui.widgets.preview import Drawing, Preview
 from flasktop.tui.widgets.table import Table
 
 STATES = {
@@ -50,6 +51,13 @@ def _cpu(row: WorkerRow, width: int, palette: Palette) -> Text:
     return cell(f"{row.cpu_percent:.0f}", palette.threshold(row.cpu_percent, *CPU_PERCENT))
 
 
+def slope(row: WorkerRow, width: int, palette: Palette) -> Text:
+    """How RSS grows: ``+38.0 MB`` an hour, in colour from where it is worth a word."""
+    growing = is_growing(row)
+    style = palette.warn + Style(bold=True) if growing else palette.dim
+    return cell(signed_bytes(row.rss_slope), style)
+
+
 def _pools(row: WorkerRow, width: int, palette: Palette) -> Text:
     """Each pool as ``out/size``, with ``+overflow``; full ones stand out."""
     if not row.pools:
@@ -64,20 +72,6 @@ def _pools(row: WorkerRow, width: int, palette: Palette) -> Text:
 def one_decimal(value: float | None) -> str:
     """``0.6``, or ``–`` for what is not known."""
     return "–" if value is None else f"{value:.1f}"
-
-
-def pool_text(pool: Pool) -> str:
-    """``3/5 +1``: connections checked out, the pool's size, and those beyond it."""
-    if pool.checked_out == UNKNOWN:
-        return "–"
-    size = "" if pool.size == UNKNOWN else f"/{pool.size}"
-    over = f" +{pool.overflow}" if pool.overflow > 0 else ""
-    return f"{pool.checked_out}{size}{over}"
-
-
-def is_full(pool: Pool) -> bool:
-    """Whether every connection of a pool that counts is out."""
-    return pool.size > 0 and pool.checked_out >= pool.size
 
 
 COLUMNS: tuple[Column[WorkerRow], ...] = (
@@ -120,6 +114,9 @@ COLUMNS: tuple[Column[WorkerRow], ...] = (
         "rss_trend", "RSS TREND", 10, 3,
         lambda row, width, palette: trend(row.rss_trend, width, palette.wait, from_zero=False),
         lambda row: row.rss_bytes, "RSS over the window", right=False, grow=1, widest=20,
+    ),
+    Column(
+        "slope", "GROWTH/H", 9, 1, slope, lambda row: row.rss_slope, "How RSS grows, in bytes an hour",
     ),
     Column(
         "uss", "USS", 8, 5, lambda row, width, palette: _size(row.uss_bytes, palette),
@@ -236,48 +233,4 @@ class ProcessesPanel(ListPanel[WorkerRow]):
         self.query_one(DiedList).show(died, max(2, self.screen.size.height // 6))
 
     def preview(self, row: WorkerRow, feed: Feed) -> Drawing | None:
-        return lambda width, height, palette: _draw(row, width, height, palette)
-
-
-def _draw(row: WorkerRow, width: int, height: int, palette: Palette) -> list[Text]:
-    """CPU and RSS over the window side by side, above them what the worker is."""
-    half = min(90, (width - 4) // 2)
-    rows = max(1, min(8, height - 4))
-    low = min(row.rss_trend, default=0.0)
-    high = max(row.rss_trend, default=0.0)
-    floor = low - max(high - low, high * 0.05) * 0.25
-    most = f"{max(row.cpu_trend, default=0):.0f} % at most" if row.cpu_trend else "not measured yet"
-    cpu_area = area(row.cpu_trend, half, rows, palette.cpu, faded(palette.cpu, palette.faint))
-    rss_area = area(row.rss_trend, half, rows, palette.wait, faded(palette.wait, palette.faint), floor=floor)
-    cpu = _graph("CPU", most, cpu_area, palette)
-    rss = _graph("RSS", f"{bytes_(low)} to {bytes_(high)}" if row.rss_trend else "not measured yet", rss_area, palette)
-    return [_who(row, palette), _pool_line(row, width, palette), *beside(cpu, rss, half + 4)]
-
-
-def _graph(title: str, told: str, drawn: list[Text], palette: Palette) -> list[Text]:
-    return [line((title, palette.strong), (f"  {told}", palette.dim)), *drawn]
-
-
-def _who(row: WorkerRow, palette: Palette) -> Text:
-    made = line((f"worker {row.worker.pid}", palette.strong))
-    if row.hello is not None:
-        hello = row.hello
-        versions = [
-            ("Python", hello.python),
-            ("Flask", hello.flask),
-            ("SQLAlchemy", hello.sqlalchemy),
-            ("flasktop", hello.flasktop),
-        ]
-        facts = [hello.server, *(f"{name} {version}" for name, version in versions if version), hello.directory]
-        made.append("   " + " · ".join(fact for fact in facts if fact), palette.dim)
-    return made
-
-
-def _pool_line(row: WorkerRow, width: int, palette: Palette) -> Text:
-    made = line(("pools  ", palette.dim))
-    if not row.pools:
-        return line(("no connection pool", palette.dim))
-    for pool in row.pools:
-        made.append(fit(pool.engine, 40), palette.text)
-        made.append(f" {pool_text(pool)} out   ", palette.warn if is_full(pool) else palette.dim)
-    return made
+        return partial(worker_preview, row)

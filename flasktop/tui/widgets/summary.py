@@ -11,13 +11,10 @@ from flasktop.stats.views import Summary, Window
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line
 from flasktop.tui.draw.trend import trend
-from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, percent, plural, rate
+from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, percent, plural, rate, signed_bytes
 from flasktop.tui.state import Status
-from flasktop.tui.thresholds import ERRORS, LATENCY_MS
+from flasktop.tui.thresholds import ERRORS, LATENCY_MS, RSS_GROWTH
 from flasktop.tui.widgets.lines import Lines, Part, laid_out, margin
-
-SLOPE_NOTABLE = 5_000_000
-"""Bytes an hour beyond which growth of RSS is worth colour."""
 
 
 class SummaryBar(Lines):
@@ -151,13 +148,12 @@ def _memory(summary: Summary, wide: int, palette: Palette) -> list[Part]:
     short = line(("rss ", palette.dim), (number, palette.strong), (unit[:1], palette.dim))
     parts = [Part(line(("rss ", palette.dim), (number, palette.strong), (f" {unit}", palette.dim)), 2, short)]
     slope = summary.rss_slope
-    growing = slope is not None and slope > SLOPE_NOTABLE
+    growing = slope is not None and slope > RSS_GROWTH
     style = palette.wait if growing else palette.unknown
     if summary.rss_trend:
         parts.append(Part(trend(summary.rss_trend, wide, style, from_zero=False), 7))
     if slope is not None:
-        sign = "+" if slope >= 0 else "−"
-        parts.append(Part(line((f"{sign}{bytes_(abs(slope))}/h", palette.warn if growing else palette.dim)), 5))
+        parts.append(Part(line((f"{signed_bytes(slope)}/h", palette.warn if growing else palette.dim)), 5))
     return parts
 
 
