@@ -21,6 +21,7 @@ from flasktop.stats.views import Summary, Window
 from flasktop.tui import settings
 from flasktop.tui.commands import Commands
 from flasktop.tui.feed import LiveFeed
+from flasktop.tui.heaps import HeapDesk
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.memory import Memory
 from flasktop.tui.options import AttachOptions
@@ -83,6 +84,7 @@ class FlasktopApp(App[None]):
         self.theme = self.memory.choices.theme
         self.interval = self.memory.choices.interval
         self.feed = LiveFeed(self.store, clock, self.memory.choices.window)
+        self.heaps = HeapDesk(self, source, clock, self.show_now)
         self._frozen_at: float | None = None
         self._timer: Timer | None = None
 

@@ -35,7 +35,9 @@ class Commands(Provider):
             yield from more()
 
     async def _run(self, action: str) -> None:
-        await self.app.run_action(action, self.screen)
+        """Do it where its key does it: on the screen, or in the panel that is shown."""
+        if not await self.app.run_action(action, self.screen):
+            await self.app.run_action(action, getattr(self.screen, "active", self.app))
 
     async def discover(self) -> Hits:
         for name, about, do in self._commands():

@@ -1,7 +1,7 @@
 """The one key table: it makes the bindings, the footer, the help and the palette.
 
 A screen or panel names the scopes it answers to (``bindings("everywhere", "panel", "endpoints")``); a new key is one
-entry here. Reserved for what is not built yet and not to be taken: ``x h t m P E F [ ]`` and the digits 3, 5, 6.
+entry here. Reserved for what is not built yet and not to be taken: ``x t P E F [ ]`` and the digits 3 and 6.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ Scope = Literal[
     "endpoints",
     "queries",
     "processes",
+    "heap",
     "log",
     "detail",
     "endpoint",
     "trace",
     "statement",
+    "one heap",
     "start",
     "columns",
+    "confirm",
 ]
 """Where a key works. ``panel`` is all panels of the main screen, ``detail`` all drill-down screens."""
 
@@ -35,13 +38,16 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "endpoints": "Endpoints",
     "queries": "Queries",
     "processes": "Processes",
+    "heap": "Heap",
     "log": "Log",
     "detail": "Every detail",
     "endpoint": "One endpoint",
     "trace": "One request",
     "statement": "One statement",
+    "one heap": "One heap",
     "start": "Before there is an app",
     "columns": "Choosing columns",
+    "confirm": "A question",
 }
 
 
@@ -85,10 +91,25 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("q", "q", "quit", "quit", "Leave; the app is not touched", "everywhere", 2, palette=True),
     Key("ctrl+c", "^c", "interrupt", "interrupt", "Leave with exit code 130", "everywhere", priority=True),
     Key("ctrl+p", "^p", "command_palette", "palette", "Find a command by its name", "everywhere", 9),
+    # Processes and Heap
+    Key("h", "h", "take_heap", "take heap", "Take the worker's heap and show it", "processes", 2, palette=True),
+    Key("h", "h", "take_heap", "take heap", "Take the worker's heap; again: stop the take", "heap", 1, palette=True),
+    Key("m", "m", "mark_heap", "mark", "Compare later takes with the last one", "heap", 4, palette=True),
+    # One heap
+    Key("h", "h", "take_heap", "take again", "Take the heap anew; again: stop the take", "one heap", 2, palette=True),
+    Key("m", "m", "mark_heap", "mark", "Compare later takes with this one, or no longer", "one heap", 3, palette=True),
+    Key("b", "b", "by(1)", "by", "Divide by type, module, referrers, owner, size", "one heap", 3, palette=True),
+    Key("B", "B", "by(-1)", "by, back", "Divide as before", "one heap"),
+    Key("left", "←", "older(1)", "older take", "The take before this one", "one heap", 7),
+    Key("right", "→", "older(-1)", "newer take", "The take after this one", "one heap", 7),
+    Key("s", "s", "sort(1)", "sort", "Sort by the next column", "one heap", 5),
+    Key("S", "S", "sort(-1)", "sort back", "Sort by the previous column", "one heap"),
+    Key("r", "r", "reverse", "reverse", "Reverse the order", "one heap"),
     # Every list
     Key("1", "1", "panel('endpoints')", "endpoints", "Endpoints: which are slow, and why", "panel", palette=True),
     Key("2", "2", "panel('queries')", "queries", "Queries: which statements cost", "panel", palette=True),
     Key("4", "4", "panel('processes')", "processes", "Processes: what each worker costs", "panel", palette=True),
+    Key("5", "5", "panel('heap')", "heap", "Heap: what grew, and who holds it", "panel", palette=True),
     Key("L", "L", "panel('log')", "log", "Log of requests, newest first", "panel", palette=True),
     Key("tab", "tab", "next_panel(1)", "next", "Next panel", "panel"),
     Key("shift+tab", "s-tab", "next_panel(-1)", "previous", "Previous panel", "panel"),
@@ -132,6 +153,9 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("enter", "↵", "choose", "watch", "Watch the selected app", "start", 1),
     Key("down,j", "j ↓", "cursor(1)", "down", "Next app", "start"),
     Key("up,k", "k ↑", "cursor(-1)", "up", "Previous app", "start"),
+    # A question
+    Key("y", "y", "accept", "yes", "Do it", "confirm"),
+    Key("escape,n", "esc", "cancel", "no", "Leave it", "confirm"),
     # One request
     Key("right,l", "→", "unfold(True)", "calls", "Show each call of a repeated statement", "trace", 6),
     Key("left,h", "←", "unfold(False)", "fold", "Fold the calls again", "trace"),

@@ -57,9 +57,9 @@ def test_a_bound_is_never_more_than_the_truth(
     before: list[tuple[str, int, int]], after: list[tuple[str, int, int]], listed: int
 ) -> None:
     """Where the earlier take listed its largest rows only, growth is said as the least it can be, or not at all."""
-    whole = made([(f"{name}{i}", *rest) for i, (name, *rest) in enumerate(before)])
+    whole = made([(f"{name}{i}", count, size) for i, (name, count, size) in enumerate(before)])
     short = Division("type", whole.rows[:listed], whole.total_rows)
-    later = made([(f"{name}{i}", *rest) for i, (name, *rest) in enumerate(after)])
+    later = made([(f"{name}{i}", count, size) for i, (name, count, size) in enumerate(after)])
     truth = {line.name: line.grown for line in lines_of(later, 1, whole)}
     for line in lines_of(later, 1, short):
         true = truth[line.name]

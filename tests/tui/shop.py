@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -216,10 +217,13 @@ class Feeding:
             self._take(events)
 
     async def ask(self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
-        """Answer with what ``answers`` holds for the command's type: an answer, an error, or a function of both."""
+        """Answer with what ``answers`` holds for the command's type: an answer, an error, or a function of both; one
+        that is ``async`` gets ``on_working`` too."""
         self.asked.append((worker, command))
         found = self.answers[type(command)]
-        if callable(found):
+        if inspect.iscoroutinefunction(found):
+            found = await found(worker, command, on_working)
+        elif callable(found):
             found = found(worker, command)
         if isinstance(found, Exception):
             raise found

@@ -12,16 +12,18 @@ SCREENS: list[tuple[Scope, ...]] = [
     ("endpoints", "panel", "view", "everywhere"),
     ("queries", "panel", "view", "everywhere"),
     ("processes", "panel", "view", "everywhere"),
+    ("heap", "panel", "view", "everywhere"),
     ("log", "panel", "view", "everywhere"),
     ("endpoint", "detail", "view", "everywhere"),
     ("trace", "detail", "view", "everywhere"),
     ("statement", "detail", "view", "everywhere"),
+    ("one heap", "detail", "view", "everywhere"),
     ("start", "everywhere"),
     ("columns", "everywhere"),
 ]
 """The scopes that are together on one screen."""
 
-RESERVED = {"x", "t", "m", "P", "E", "F", "3", "5", "6", "left_square_bracket", "right_square_bracket"}
+RESERVED = {"x", "t", "P", "E", "F", "3", "6", "left_square_bracket", "right_square_bracket"}
 
 
 @pytest.mark.parametrize("scopes", SCREENS)
@@ -57,7 +59,7 @@ def test_bindings_are_made_for_the_scopes_asked_for() -> None:
     assert len(bindings("view", "everywhere")) == sum(key.scope in ("view", "everywhere") for key in KEYS)
 
 
-@pytest.mark.parametrize("panel", ["1", "2", "4", "L"])
+@pytest.mark.parametrize("panel", ["1", "2", "4", "5", "L"])
 def test_the_help_lists_every_key_of_the_panel(panel: str) -> None:
     """No hidden keys."""
 

@@ -15,7 +15,7 @@ HOSTILE = "/\x1b]0;owned\x07[/b][red]\u202e\u0000\ud800漢字\t\n" + "x" * 300
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
-@pytest.mark.parametrize("panel", ["1", "2", "4", "L"])
+@pytest.mark.parametrize("panel", ["1", "2", "4", "5", "L"])
 def test_the_panels_look_as_they_should(size: tuple[int, int], panel: str) -> None:
     """The whole screen, cell by cell."""
 
@@ -28,13 +28,14 @@ def test_the_panels_look_as_they_should(size: tuple[int, int], panel: str) -> No
     play(act, size=size, history=20)
 
 
-@pytest.mark.parametrize("panel", ["1", "2", "4", "L"])
+@pytest.mark.parametrize("panel", ["1", "2", "4", "5", "L"])
 def test_what_matters_is_there_at_80_columns(panel: str) -> None:
     """A number is whole or not there at all."""
     essential = {
         "1": {"method", "route", "rate", "p50", "p95", "errors", "sql", "share"},
         "2": {"statement", "source", "calls", "mean", "total", "rows"},
         "4": {"pid", "state", "rate", "flight", "cpu", "rss", "pool"},
+        "5": {"pid", "rss", "slope", "bytes", "says"},
         "L": {"time", "method", "path", "status", "ms", "sql"},
     }
 
@@ -47,7 +48,7 @@ def test_what_matters_is_there_at_80_columns(panel: str) -> None:
     play(act, size=(80, 24))
 
 
-@pytest.mark.parametrize("panel", ["1", "2", "4", "L"])
+@pytest.mark.parametrize("panel", ["1", "2", "4", "5", "L"])
 def test_at_200_columns_nothing_is_left_out(panel: str) -> None:
     """Every column that there is."""
 
@@ -104,7 +105,7 @@ def test_hostile_strings_are_only_text(size: tuple[int, int]) -> None:
         trace = worker.trace(route, ms=900, spans=[make_span(statement)], path=HOSTILE, error="[/x]\x1b[2J")
         stage.source.give([worker.joined(), worker.defined(), worker.state("live"), worker.frame([trace], mono=NOW)])
         await stage.refresh()
-        for key in ("1", "2", "4", "L"):
+        for key in ("1", "2", "4", "5", "L"):
             await stage.press(key)
             await stage.press("y", "j", "slash")
             stage.main.query_one("#filter", Input).value = "[/b][red]"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
 
 from flasktop.stats.views import Died, Window, WorkerRow
 from flasktop.tui.columns import Column
@@ -17,7 +20,7 @@ from flasktop.tui.draw.text import line
 from flasktop.tui.draw.trend import trend
 from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, plural, rate, signed_bytes
 from flasktop.tui.feed import Feed
-from flasktop.tui.keys import Scope
+from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import cell, number
 from flasktop.tui.panels.processes_preview import is_full, is_growing, pool_text, worker_preview
@@ -36,7 +39,7 @@ STATES = {
 """The glyph, word and meaning of each state."""
 
 
-def _state(row: WorkerRow, width: int, palette: Palette) -> Text:
+def state(row: WorkerRow, width: int, palette: Palette) -> Text:
     text, meaning = STATES[row.state]
     return cell(text, getattr(palette, meaning))
 
@@ -80,7 +83,7 @@ COLUMNS: tuple[Column[WorkerRow], ...] = (
         lambda row: row.worker.pid, "Process id", descending=False,
     ),
     Column(
-        "state", "STATE", 9, 0, _state, lambda row: row.state, "live, silent, ended or died", right=False,
+        "state", "STATE", 9, 0, state, lambda row: row.state, "live, silent, ended or died", right=False,
         descending=False,
     ),
     Column(
@@ -197,6 +200,13 @@ class DiedList(Lines):
         return lines
 
 
+@dataclass
+class HeapWanted(Message):
+    """The heap of a worker is to be taken and shown."""
+
+    worker: WorkerRow
+
+
 class ProcessesPanel(ListPanel[WorkerRow]):
     """One row a worker. Enter shows the whole screen for this worker alone."""
 
@@ -206,6 +216,7 @@ class ProcessesPanel(ListPanel[WorkerRow]):
     scope: ClassVar[Scope] = "processes"
     default_sort: ClassVar[str] = "pid"
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
+    BINDINGS: ClassVar[list[BindingType]] = bindings("processes")
 
     def compose(self) -> ComposeResult:
         yield Table(self.key)
@@ -231,6 +242,12 @@ class ProcessesPanel(ListPanel[WorkerRow]):
         super().refresh_view()
         died = self.flasktop.feed.store.died()
         self.query_one(DiedList).show(died, max(2, self.screen.size.height // 6))
+
+    def action_take_heap(self) -> None:
+        """Take the selected worker's heap and go where it is shown."""
+        row = self.selected
+        if row is not None:
+            self.post_message(HeapWanted(row))
 
     def preview(self, row: WorkerRow, feed: Feed) -> Drawing | None:
         return partial(worker_preview, row)

@@ -45,10 +45,10 @@ def worker_preview(row: WorkerRow, width: int, height: int, palette: Palette) ->
     )
     cpu_area = area(row.cpu_trend, half, rows, palette.cpu, faded(palette.cpu, palette.faint))
     rss_area = area(row.rss_trend, half, rows, palette.wait, faded(palette.wait, palette.faint), floor=floor)
-    cpu = _graph("CPU", line((most, palette.dim)), cpu_area, palette)
+    cpu = _graph("CPU", most, cpu_area, palette)
     told = line((f"{bytes_(low)} to {bytes_(high)}" if row.rss_trend else "not measured yet", palette.dim))
     if is_growing(row):
-        told.append(f"  grows by {bytes_(row.rss_slope)} an hour: ", palette.warn)
+        told.append(f"  grows {bytes_(row.rss_slope)}/h: ", palette.warn)
         told.append("h", palette.accent)
         told.append(" takes its heap", palette.warn)
     rss = _graph("RSS", told, rss_area, palette)

@@ -16,18 +16,20 @@ from textual.widgets import ContentSwitcher, Input
 from flasktop.stats.views import WorkerRow
 from flasktop.tui.commands import Command
 from flasktop.tui.filtering import NO_FILTER, parse
+from flasktop.tui.heap_keys import take_heap
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.endpoints import EndpointsPanel
+from flasktop.tui.panels.heap import HeapPanel
 from flasktop.tui.panels.log import LogPanel
-from flasktop.tui.panels.processes import ProcessesPanel
+from flasktop.tui.panels.processes import HeapWanted, ProcessesPanel
 from flasktop.tui.panels.queries import QueriesPanel
 from flasktop.tui.screens.base import ViewScreen
 from flasktop.tui.widgets.footer import KeyFooter
 from flasktop.tui.widgets.table import Table
 from flasktop.tui.widgets.tabs import Note, Tab, TabLine
 
-PANELS: Final[tuple[type[ListPanel[object]], ...]] = (EndpointsPanel, QueriesPanel, ProcessesPanel, LogPanel)  # type: ignore[assignment]
+PANELS: Final[tuple[type[ListPanel[object]], ...]] = (EndpointsPanel, QueriesPanel, ProcessesPanel, HeapPanel, LogPanel)  # type: ignore[assignment]
 """The panels, in the order of their tabs. A new one is a file of its own and a word here."""
 
 
@@ -64,6 +66,11 @@ class MainScreen(ViewScreen):
         super().on_resize(event)
         self.set_class(event.size.height >= 30, "roomy")
         self.call_after_refresh(self.refresh_view)
+
+    def on_screen_resume(self) -> None:
+        """Show what happened meanwhile at once, not at the next refresh."""
+        if self.is_mounted and self.query(ListPanel):
+            self.refresh_view()
 
     def footer_scopes(self) -> tuple[Scope, ...]:
         return (*((self.active.scope,) if self.is_mounted else ()), "panel", "view", "everywhere")
@@ -226,6 +233,16 @@ class MainScreen(ViewScreen):
 
     @on(Table.Opened)
     def _row_opened(self) -> None:
+        self.action_open()
+
+    @on(HeapWanted)
+    def _heap_wanted(self, event: HeapWanted) -> None:
+        """To the worker's row in Heap, and into it."""
+        row = event.worker
+        self.show_panel(HeapPanel.panel)
+        self.active.table.select(row.worker)
+        if self.flasktop.heaps.underway(row.worker) is None:
+            take_heap(self.flasktop, row)
         self.action_open()
 
     @on(ListPanel.Changed)
