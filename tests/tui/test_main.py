@@ -360,7 +360,22 @@ def test_digits_and_tab_change_the_panel_and_nothing_stands_for_what_is_not_buil
             assert stage.panel.panel == panel
         tabs = next(line for line in stage.lines() if "Endpoints" in line)
 
-        assert tabs.split() == ["1", "Endpoints", "12", "2", "Queries", "10", "4", "Processes", "3", "L", "Log"]
+        assert tabs.split() == [
+            "1",
+            "Endpoints",
+            "12",
+            "2",
+            "Queries",
+            "10",
+            "4",
+            "Processes",
+            "3",
+            "5",
+            "Heap",
+            "3",
+            "L",
+            "Log",
+        ]
 
     play(act)
 

@@ -119,7 +119,8 @@ def by_line(here: By, offered: Sequence[By], palette: Palette) -> Text:
 def _columns(name: str) -> list[Column[HeapLine]]:
     return [
         Column(
-            "name", name, 20, 0, _name, lambda row: row.name, "", right=False, descending=False, grow=3, widest=90, good=34
+            "name", name, 20, 0, _name, lambda row: row.name, "", right=False, descending=False, grow=3, widest=90,
+            good=34,
         ),
         _number("objects", "OBJECTS", 10, 0, lambda row, p: (whole(row.count), p.text), lambda row: row.count),
         _number("size", "SIZE", 8, 0, lambda row, p: (bytes_(row.bytes), p.text), lambda row: row.bytes),
