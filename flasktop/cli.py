@@ -195,6 +195,30 @@ def profile(
 
 
 @cli.command()
+@_target
+@click.option(
+    "--rows", type=click.IntRange(1, 1000), default=25, show_default=True, help="How many types the table has."
+)
+@click.option(
+    "--in-process",
+    is_flag=True,
+    help="Weigh the worker itself, which stands still meanwhile: where it cannot be copied.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a worker, each on a line of its own.")
+@_directory
+@coded
+def heap(target: str | None, rows: int, in_process: bool, as_json: bool, directory: str | None) -> int:
+    """Print what fills the memory of an app's workers, by type, without stopping them.
+
+    Each worker is frozen in a forked copy, which is weighed and let go. TARGET is as for attach; a worker's pid names
+    that worker alone.
+    """
+    from flasktop.commands.heap import heap as run
+
+    return run(target, directory=directory, as_json=as_json, rows=rows, in_process=in_process)
+
+
+@cli.command()
 @click.option(
     "--for",
     "seconds",

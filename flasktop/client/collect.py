@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from flasktop.client.apps import RunningApp, resolve
+from flasktop.client.ask import Address
 from flasktop.client.timing import within
 from flasktop.client.watch import Watcher
 from flasktop.errors import FlasktopError, NotRunningError
-from flasktop.protocol.events import Event
+from flasktop.protocol.events import Event, WorkerId
 from flasktop.stats.store import Store
 
 ALL_HISTORY_S: Final = 1e9
@@ -92,6 +93,19 @@ async def find(target: str | None, *, directory: str | None = None) -> RunningAp
     watcher = Watcher(target, directory=directory, history_s=0.0, backfill=False)
     async with _running(watcher, Store()):
         return _running_only(target, watcher)
+
+
+async def addresses(target: str | None, *, directory: str | None = None) -> list[tuple[WorkerId, Address]]:
+    """The workers of the one running app that ``target`` names, and where they listen; a worker's pid names it alone.
+
+    Raises:
+        AmbiguousTargetError, NotRunningError: see ``apps.resolve``.
+    """
+    watcher = Watcher(target, directory=directory, history_s=0.0, backfill=False)
+    async with _running(watcher, Store()):
+        app = _running_only(target, watcher)
+        named = [worker for worker in app.workers if str(worker.pid) == target]
+        return [(worker, watcher.address(worker)) for worker in named or app.workers]
 
 
 async def discover(*, directory: str | None = None, seconds: float = 1.0) -> tuple[RunningApp, ...]:

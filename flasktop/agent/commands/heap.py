@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent
     from flasktop.protocol.commands import Answer, Command
 
-ROWS: Final = 500
+ROWS: Final = 1000
 """Types listed in an answer; what is smaller is in its sums alone."""
 TAKE_S: Final = 240.0
 WALK_S: Final = 120.0

@@ -17,7 +17,6 @@ PROC: Final = Path("/proc")
 GROUPS: Final = Path("/sys/fs/cgroup")
 UNLIMITED: Final = 1 << 60
 """Control groups of version 1 have a limit even where they have none: some number beyond this one."""
-MIB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,9 @@ def check_headroom(rss: int, proc: Path = PROC, groups: Path = GROUPS) -> None:
         return
     fate = " Running out there would kill the whole group (memory.oom.group)." if tightest.whole_group else ""
     raise CommandError(
-        f"There is too little memory for a copy of this worker: it needs up to {_mib(needed)} "
+        f"There is too little memory for a copy of this worker: it needs up to {_mb(needed)} "
         f"({COPY_FACTOR} times its RSS while it is weighed), and {tightest.place} has "
-        f"{_mib(tightest.bytes)} left.{fate}",
+        f"{_mb(tightest.bytes)} left.{fate}",
         "Free some memory or raise the limit, or ask a smaller worker.",
     )
 
@@ -134,5 +133,5 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def _mib(size: int) -> str:
-    return f"{size / MIB:,.0f} MiB"
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

@@ -1,10 +1,10 @@
-"""Who holds an object: the shortest ways to it from the roots of the heap, and what hangs on the first of them alone."""
+"""Who holds an object: the shortest ways to it from the roots, and what hangs on the first of them alone."""
 
 from __future__ import annotations
 
 import sys
 import time
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from flasktop.agent.commands.job import CommandError
@@ -87,9 +87,7 @@ class _Search:
                 self._took = max(self._took, time.monotonic() - began)
                 if chain is None:
                     break
-                found.append(
-                    fold([between(self._view, one, other) for one, other in zip(chain, chain[1:], strict=False)])
-                )
+                found.append(fold([between(self._view, one, other) for one, other in pairwise(chain)]))
                 at = found[-1].held_at
                 self._avoided.add_edge(chain[at], chain[at + 1])
         except _OutOfTime:
