@@ -19,6 +19,7 @@ from flasktop.protocol.events import (
 from flasktop.protocol.messages import Frame
 from flasktop.stats.drill import Drill
 from flasktop.stats.growth import grown
+from flasktop.stats.in_flight import InFlightId, InFlightView, in_flight_view
 from flasktop.stats.ingest import Ingest
 from flasktop.stats.memory import memory_row
 from flasktop.stats.memory_views import MemoryRow
@@ -121,7 +122,7 @@ class Store:
         for worker in self._roster.all:
             worker.totals.set_base()
             worker.losses.restart()
-            worker.history_from = self._wall(worker, now)
+            worker.history_from = worker.wall(now)
 
     def summary(self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None) -> Summary:
         """Return the first line: how is my app?"""
@@ -159,6 +160,18 @@ class Store:
         self._fold(now)
         shown = sorted(self._roster.visible(now), key=lambda each: (each.identity.pid, each.identity.started_ms))
         return tuple(memory_row(each, now, window, grown(each, self._rows)) for each in shown)
+
+    def in_flight(self, now: float, *, app: str | None = None, worker: WorkerId | None = None) -> InFlightView:
+        """Return the requests that run now, oldest first."""
+        self._fold(now)
+        hists = self._timeline.window(Window.ALL, None).hists
+        return in_flight_view(self._roster.chosen(app, worker), self._rows, hists, now, app)
+
+    def ended(self, request: InFlightId) -> TraceId | None:
+        """Return the trace of a request that was in flight and has ended; None while it runs, or if it was lost."""
+        worker = self._roster.find(request.worker)
+        number = None if worker is None else worker.running.ended(request.begun_us)
+        return None if number is None else TraceId(request.worker, number)
 
     def died(self) -> tuple[Died, ...]:
         """Return the requests that died with their workers, newest first."""
@@ -214,8 +227,10 @@ class Store:
         if at > self._clock:
             self._clock = at
         worker.losses.frame(frame)
+        worker.running.frame(frame)
         if frame.sample is not None:
             worker.sampled(at, frame.sample)
+            worker.running.sampled(at, frame.mono, frame.sample)
         worker.growth.frame(frame)
         if worker.history_from is None or frame.at < worker.history_from:
             worker.history_from = frame.at
@@ -282,8 +297,3 @@ class Store:
 
     def _since(self, now: float, window: Window) -> float | None:
         return None if window is Window.ALL else float(window_start(window, int(now)))
-
-    @staticmethod
-    def _wall(worker: Worker, at: float) -> float | None:
-        hello = worker.hello
-        return None if hello is None else hello.at + at - hello.mono - worker.offset

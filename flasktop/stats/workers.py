@@ -9,6 +9,7 @@ from flasktop.protocol.events import WorkerId, WorkerState
 from flasktop.protocol.messages import Frame, Hello
 from flasktop.protocol.records import Sample
 from flasktop.stats.growth import Growth
+from flasktop.stats.in_flight import Running
 from flasktop.stats.memory import MemoryHistory, slope
 from flasktop.stats.rows import Rows
 from flasktop.stats.totals import WorkerTotals
@@ -162,6 +163,7 @@ class Worker:
         self.totals = WorkerTotals(self)
         self.received = Received()
         self.losses = Losses()
+        self.running = Running()
         self.history = History()
         self.memory = MemoryHistory()
         self.growth = Growth()
@@ -196,6 +198,11 @@ class Worker:
         self.offset = offset
         self.started = hello.mono + offset - max(hello.at - hello.agent_started_at, 0.0)
         self.saw(hello.mono + offset)
+
+    def wall(self, at: float) -> float | None:
+        """Return the wall clock at a moment of the reader's clock, None before the worker said anything."""
+        hello = self.hello
+        return None if hello is None else hello.at + at - hello.mono - self.offset
 
     def saw(self, at: float) -> None:
         """Note a sign of life."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar, cast
 
 from flasktop.protocol.events import WorkerId
+from flasktop.stats.in_flight import InFlightId, InFlightView
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.views import (
     Died,
@@ -43,6 +44,8 @@ class Views(Protocol):
     ) -> tuple[QueryRow, ...]: ...
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]: ...
     def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]: ...
+    def in_flight(self, now: float, *, app: str | None = None, worker: WorkerId | None = None) -> InFlightView: ...
+    def ended(self, request: InFlightId) -> TraceId | None: ...
     def died(self) -> tuple[Died, ...]: ...
     def log(
         self, *, app: str | None = None, worker: WorkerId | None = None, limit: int = 500
@@ -116,6 +119,12 @@ class CachedViews:
     def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]:
         return self._once(("memory", now, window), lambda: self._views.memory(now, window))
 
+    def in_flight(self, now: float, *, app: str | None = None, worker: WorkerId | None = None) -> InFlightView:
+        return self._once(("in flight", now, app, worker), lambda: self._views.in_flight(now, app=app, worker=worker))
+
+    def ended(self, request: InFlightId) -> TraceId | None:
+        return self._once(("ended", request), lambda: self._views.ended(request))
+
     def died(self) -> tuple[Died, ...]:
         return self._once(("died",), self._views.died)
 
@@ -178,6 +187,7 @@ class LiveFeed:
         self._frozen = True
         store = self._cached
         store.died()
+        store.in_flight(self._now, app=self.app, worker=self.worker)
         store.log(app=self.app, worker=self.worker)
         store.workers(self._now, self.window)
         store.memory(self._now, self.window)

@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.messages import Hello
+from flasktop.stats.in_flight import InFlightId, InFlightView
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.split import Phases, TimeSplit
 from flasktop.stats.views import (
@@ -104,6 +105,12 @@ class Shop:
 
     def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]:
         return ()
+
+    def in_flight(self, now: float, *, app: str | None = None, worker: WorkerId | None = None) -> InFlightView:
+        return InFlightView()
+
+    def ended(self, request: InFlightId) -> TraceId | None:
+        return None
 
     def died(self) -> tuple[Died, ...]:
         return ()
