@@ -35,7 +35,7 @@ def flasktop(*arguments: str, directory: Path | None = None, **environment: str)
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=110,
     )
 
 
@@ -146,8 +146,35 @@ def test_a_reader_that_has_seen_enough_is_no_error(directory: Path, worker: Work
     )
     os.close(write)
 
-    assert process.communicate(timeout=30)[1] == b""
+    assert process.communicate(timeout=110)[1] == b""
     assert process.returncode == 0
+
+
+def test_an_app_that_ends_meanwhile_is_shown_and_is_no_success(directory: Path, worker: Worker) -> None:
+    """Exit code 3: what came until then is on stdout, and stderr says that it is no more."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flasktop", "snapshot", "--json", "--for", "10", "--dir", str(directory)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    worker.tell("watched")
+    worker.tell("exit")
+    out, err = process.communicate(timeout=110)
+
+    assert process.returncode == 3
+    assert "shop ended while it was being watched" in err
+    assert [row["count"] for row in json.loads(out)["endpoints"]] == [1]
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_time_that_is_none_is_refused(seconds: str) -> None:
+    """``--for nan`` would wait for ever, or not at all: a mistake of usage."""
+    done = CliRunner().invoke(cli, ["snapshot", "--for", seconds])
+
+    assert done.exit_code == 2
+    assert "--for" in done.output
 
 
 # -- ps ----------------------------------------------------------------------------------------------------------
@@ -282,7 +309,7 @@ def test_flask_top_is_attach() -> None:
 def test_flask_knows_top() -> None:
     """It is registered with Flask's own command line, and needs no app there."""
     done = subprocess.run(
-        [sys.executable, "-m", "flask", "top"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "flask", "top"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110
     )
 
     assert done.returncode == 2

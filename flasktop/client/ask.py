@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ from flasktop.errors import FlasktopError, NotRunningError, ProtocolError, Refus
 from flasktop.protocol.commands import Answered, Ask, Command, Failed, Working
 from flasktop.protocol.messages import Bye, Refusal
 from flasktop.protocol.records import Message
-from flasktop.rendezvous import process_alive
+from flasktop.rendezvous import process_alive, process_stopped
 
 A = TypeVar("A", bound=Message)
 
 SILENCE_S: Final = 5.0
-"""After so long without a word the worker is looked at: is there still a process behind the socket?"""
+"""After so long without a word the worker is looked at: is there still a process behind the socket, and does it run?"""
+
+STOPPED: Final = "waiting: the worker's process is stopped (SIGSTOP)"
+"""The stage that is told then."""
 
 OnWorking = Callable[[Working], None]
 
@@ -44,7 +48,8 @@ class Address:
 async def ask(address: Address, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
     """Carry out ``command`` and return its answer, an ``answer``.
 
-    Cancelling this task cancels the command. ``on_working`` is told how far it is.
+    Cancelling this task cancels the command. ``on_working`` is told how far it is, and that the worker is stopped
+    meanwhile.
 
     Raises:
         CommandFailedError: the worker did not; says why and what to do.
@@ -59,25 +64,25 @@ async def ask(address: Address, command: Command, answer: type[A], on_working: O
         await connection.hello()
         connection.send(Ask(1, command))
         return await _answer(connection, address, answer, on_working)
+    except asyncio.TimeoutError as error:  # first: from Python 3.11 on it is an OSError
+        raise NotRunningError(
+            "The worker does not answer.", "It may be stopped (SIGSTOP), or hang in C code."
+        ) from error
     except (OSError, EOFError) as error:
         raise NotRunningError(
             "The worker went away before it answered.", "It may have ended or been killed."
-        ) from error
-    except asyncio.TimeoutError as error:
-        raise NotRunningError(
-            "The worker does not answer.", "It may be stopped (SIGSTOP), or hang in C code."
         ) from error
     finally:
         connection.close()
 
 
 async def _answer(connection: Connection, address: Address, answer: type[A], on_working: OnWorking | None) -> A:
+    begun = time.monotonic()
     while True:
         try:
             messages = await connection.receive(SILENCE_S)
         except asyncio.TimeoutError:
-            if address.pid is not None and not process_alive(address.pid, address.started_ms):
-                raise EOFError from None
+            _look_at(address, on_working, time.monotonic() - begun)
             continue
         for message in messages:
             if isinstance(message, Working):
@@ -93,3 +98,13 @@ async def _answer(connection: Connection, address: Address, answer: type[A], on_
                 raise RefusedError(message.message, message.hint)
             elif isinstance(message, Bye):
                 raise EOFError
+
+
+def _look_at(address: Address, on_working: OnWorking | None, elapsed_s: float) -> None:
+    """The worker has been silent: raise EOFError where it has ended, tell where it is stopped."""
+    if address.pid is None:
+        return
+    if not process_alive(address.pid, address.started_ms):
+        raise EOFError
+    if on_working is not None and process_stopped(address.pid):
+        on_working(Working(1, STOPPED, elapsed_s))

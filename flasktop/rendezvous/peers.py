@@ -54,6 +54,15 @@ def process_alive(pid: int, started_ms: int) -> bool:
     return created is not None and created <= started_ms / 1000 + REUSE_SLACK_S
 
 
+def process_stopped(pid: int) -> bool:
+    """Whether the process is stopped (SIGSTOP, or a debugger); False where it cannot be told."""
+    try:
+        stat_line = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat_line[stat_line.rindex(b")") + 2 :][:1] in (b"T", b"t")
+
+
 def _created(pid: int) -> float | None:
     """When the process began, Unix seconds; None for a zombie, 0 where it cannot be told."""
     if sys.platform == "linux":

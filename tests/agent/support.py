@@ -17,7 +17,7 @@ from flasktop.protocol.messages import Frame
 from flasktop.protocol.records import RouteDef, Sample, StatementDef, Trace
 
 
-def until(fact: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(fact: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until ``fact`` holds and return it; fail when it does not in time."""
     end = time.monotonic() + seconds
     while not (found := fact()):

@@ -27,6 +27,9 @@ from flasktop.rendezvous import WorkerFiles, bind
 E = TypeVar("E")
 Talk = Callable[["FakeWorker", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+PATIENCE_S = 50.0
+"""Seconds to wait for anything at all before a test fails: long, since machines are busy; nothing waits so long."""
+
 _births = itertools.count(int(time.time() * 1000))
 
 
@@ -35,7 +38,7 @@ def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...
 
     @functools.wraps(test)
     def run(*arguments: Any, **fixtures: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*arguments, **fixtures), 30))
+        asyncio.run(asyncio.wait_for(test(*arguments, **fixtures), 2 * PATIENCE_S))
 
     return run
 
@@ -170,11 +173,16 @@ class Watching:
         """The states told so far."""
         return [event.state for event in self.of(StateChanged)]
 
-    async def until(self, fact: Callable[[], object], seconds: float = 10.0) -> None:
-        """Wait until ``fact`` holds; fail when it does not in time."""
-        until = time.monotonic() + seconds
+    @property
+    def state(self) -> str:
+        """The newest state told, empty for none. A real worker on a busy machine may have been silent meanwhile."""
+        return self.states()[-1] if self.states() else ""
+
+    async def until(self, fact: Callable[[], object]) -> None:
+        """Wait until ``fact`` holds; fail when it never does."""
+        until = time.monotonic() + PATIENCE_S
         while not fact():
-            assert time.monotonic() < until, f"did not happen in {seconds} s; seen: {self.events}"
+            assert time.monotonic() < until, f"did not happen in {PATIENCE_S} s; seen: {self.events}"
             if self.task.done():
                 self.task.result()
             await asyncio.sleep(0.01)

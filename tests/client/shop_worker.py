@@ -1,12 +1,13 @@
 """A real app with the real agent in a process of its own, driven by lines on stdin.
 
-``get PATH``: one request; ``hang``: a request that never ends, in a thread (that of ``/hang/0`` ends); ``exit``: a
-clean end. Every line is answered by ``ok``.
+``get PATH``: one request; ``hang``: a request that never ends, in a thread (that of ``/hang/0`` ends); ``watched``: wait
+until a reader has got all that there was; ``exit``: a clean end. Every line is answered by ``ok``.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -33,6 +34,17 @@ class Worker:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "ok\n"
+
+    def stop(self) -> None:
+        """Stop it (SIGSTOP), and wait until it is: another of its threads may run on for a while after the signal."""
+        os.kill(self.pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        while {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()} != {"T"}:
+            time.sleep(0.005)
+
+    def go_on(self) -> None:
+        """Let it run again (SIGCONT)."""
+        os.kill(self.pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -79,6 +91,13 @@ def _app() -> Flask:
     return app
 
 
+def _watched() -> bool:
+    from flasktop.agent.process import process
+
+    assert process.agent is not None
+    return any(reader.caught and not reader.out for reader in list(process.agent.server._readers.values()))
+
+
 started = threading.Event()
 
 
@@ -92,6 +111,9 @@ def _main() -> None:
         elif verb == "hang":
             threading.Thread(target=lambda: client().get("/hang/on"), daemon=True).start()
             started.wait()
+        elif verb == "watched":
+            while not _watched():
+                time.sleep(0.005)
         print("ok", flush=True)
         if verb == "exit":
             return

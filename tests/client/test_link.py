@@ -21,18 +21,22 @@ def paths(seen: Watching) -> list[str]:
 
 @asynchronous
 async def test_a_killed_worker_leaves_what_it_was_doing(directory: Path) -> None:
-    """kill -9: died within three seconds, with the request in flight, its route and its age."""
+    """kill -9: died, with the request in flight, its route and its age."""
     with running_worker(directory) as worker:
         async with watching(None, directory) as seen:
             await seen.until(lambda: seen.of(CaughtUp))
+            told = time.monotonic()
             worker.tell("hang")
             # in the journal at once, whether or not a frame told of it
             worker.process.kill()
-            await seen.until(lambda: seen.states() == ["live", "died"], 3.0)
+            worker.process.wait()
+            longest_ms = (time.monotonic() - told) * 1000
+            await seen.until(lambda: seen.state == "died")
 
+            assert seen.states()[0] == "live"
             (died,) = seen.of(StateChanged)[-1].died
             assert (died.app, died.pid, died.method, died.route) == ("shop", worker.pid, "GET", "/hang/<name>")
-            assert 0 <= died.age_ms < 3000
+            assert 0 <= died.age_ms <= longest_ms
 
 
 @asynchronous
@@ -58,21 +62,22 @@ async def test_a_zombie_is_seen_as_died(directory: Path) -> None:
             os.kill(worker.pid, signal.SIGKILL)
             os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
 
-            await seen.until(lambda: seen.states() == ["live", "died"], 3.0)
+            await seen.until(lambda: seen.state == "died")
 
 
 @asynchronous
 async def test_a_stopped_worker_is_silent_and_comes_back(directory: Path) -> None:
-    """SIGSTOP: silent within three seconds and a bit, not gone; SIGCONT: live again."""
+    """SIGSTOP: silent, not gone; SIGCONT: live again."""
     with running_worker(directory) as worker:
         async with watching(None, directory) as seen:
             await seen.until(lambda: seen.of(CaughtUp))
-            os.kill(worker.pid, signal.SIGSTOP)
-            await seen.until(lambda: seen.states() == ["live", "silent"], 3.0)
+            worker.stop()
+            await seen.until(lambda: seen.state == "silent")
             assert len(seen.watcher.apps()) == 1
 
-            os.kill(worker.pid, signal.SIGCONT)
-            await seen.until(lambda: seen.states() == ["live", "silent", "live"], 3.0)
+            worker.go_on()
+            await seen.until(lambda: seen.state == "live")
+            assert set(seen.states()) == {"live", "silent"}
 
 
 @asynchronous
@@ -81,13 +86,13 @@ async def test_a_worker_that_is_stopped_already_is_shown_from_its_journal(direct
     with running_worker(directory) as worker:
         async with watching(None, directory) as seen:
             await seen.until(lambda: paths(seen))
-        os.kill(worker.pid, signal.SIGSTOP)
+        worker.stop()
         async with watching("shop", directory) as seen:
             await seen.until(lambda: paths(seen))
             assert seen.states() == ["silent"]
 
-            os.kill(worker.pid, signal.SIGCONT)
-            await seen.until(lambda: seen.states() == ["silent", "live"])
+            worker.go_on()
+            await seen.until(lambda: seen.state == "live")
 
 
 @asynchronous
@@ -97,7 +102,7 @@ async def test_a_clean_end_is_gone_and_leaves_nothing(directory: Path) -> None:
         async with watching(None, directory) as seen:
             await seen.until(lambda: seen.of(CaughtUp))
             worker.tell("exit")
-            await seen.until(lambda: seen.states() == ["live", "gone"], 3.0)
+            await seen.until(lambda: seen.state == "gone")
             worker.process.wait()
 
             assert scan(directory) == []
@@ -149,6 +154,6 @@ async def test_a_cut_journal_is_no_fault(directory: Path) -> None:
     os.truncate(files.journal, 5000)
     async with watching(None, directory, everything=True) as seen:
         await seen.watcher.settled()
-        await seen.until(lambda: seen.watcher.complete or not seen.watcher.dead_apps(), 3.0)
+        await seen.until(lambda: seen.watcher.complete or not seen.watcher.dead_apps())
 
         assert seen.of(Framed) == []

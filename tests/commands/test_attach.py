@@ -29,7 +29,7 @@ class Terminal:
         self.shown = b""
         self._descriptor = descriptor
 
-    def until(self, text: bytes, seconds: float = 20.0) -> None:
+    def until(self, text: bytes, seconds: float = 60.0) -> None:
         """Wait until ``text`` was drawn."""
         end = time.monotonic() + seconds
         while text not in self.shown:
@@ -48,7 +48,7 @@ class Terminal:
         """Close the terminal's window."""
         os.close(self._descriptor)
 
-    def exit_code(self, seconds: float = 10.0) -> int:
+    def exit_code(self, seconds: float = 60.0) -> int:
         """Wait for the end."""
         end = time.monotonic() + seconds
         while self.process.poll() is None:

@@ -21,7 +21,7 @@ from flasktop.demo.master import WORKERS
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Demo:

@@ -23,7 +23,7 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before a
 PR_SET_PDEATHSIG = 1
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds to wait for anything at all before a test fails."""
 
 

@@ -36,7 +36,7 @@ def test_a_thousand_requests_are_a_thousand(kind: Kind, serve: Serve, directory:
     assert "4711" not in statements
 
     server.stop()
-    until(lambda: not list(directory.iterdir()), lambda: f"{list(directory.iterdir())}\n{server.said()}", patience=5)
+    until(lambda: not list(directory.iterdir()), lambda: f"{list(directory.iterdir())}\n{server.said()}")
 
 
 def check_workers(seen: dict[str, Any], server: Server) -> None:
