@@ -1,7 +1,7 @@
 """A real app with the real agent in a process of its own, driven by lines on stdin.
 
-``get PATH``: one request; ``hang``: a request that never ends, in a thread (that of ``/hang/0`` ends); ``watched``: wait
-until a reader has got all that there was; ``exit``: a clean end. Every line is answered by ``ok``.
+``get PATH``: one request; ``hang``: a request that never ends, in a thread (that of ``/hang/0`` ends); ``watched``:
+wait until a reader has got all that there was; ``exit``: a clean end. Every line is answered by ``ok``.
 """
 
 from __future__ import annotations
