@@ -62,7 +62,7 @@ class Agent:
         self.killed: deque[tuple[float, int]] = deque()
         self._paths: Paths
         self._undoing: list[Callable[[], None]] = []
-        self._gc = GcClock()
+        self.gc_clock = GcClock()
         self._stopping = False
         self._stopped = native.original("_thread", "allocate_lock")()
 
@@ -118,8 +118,8 @@ class Agent:
         self.server.listen(listener)
         self.journal.write_hello(self._hello())
         self.journal.alive(time.time(), time.perf_counter())
-        self._gc.install()
-        self._undoing.append(self._gc.remove)
+        self.gc_clock.install()
+        self._undoing.append(self.gc_clock.remove)
         # Before the thread: where two import at once, a greenlet gives way, and the next request finds no agent yet.
         install_sql(self.roots)
         if self._greenlets:
@@ -214,7 +214,7 @@ class Agent:
 
     def _sampler(self) -> Sampler | None:
         try:
-            sampler = Sampler(self._gc, self.held_bytes)
+            sampler = Sampler(self.gc_clock, self.held_bytes)
             self._process_started = sampler.started_at
             self._group = server_group()
             self.journal.write_hello(self._hello())
@@ -295,7 +295,7 @@ class Agent:
         try:
             sink.active = self.active = False
             sink.seen_cap = 0
-            self._gc.remove()
+            self.gc_clock.remove()
             self.recorder.drain()
             self._leave()  # before the good-byes, which readers may take long to take
             self.server.close("the worker ended")
@@ -313,5 +313,5 @@ class Agent:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""
         if self.active:
             self.active = False
-            self._gc.remove()
+            self.gc_clock.remove()
             self.server.abandon()

@@ -23,6 +23,7 @@ from flasktop.protocol.commands.heap import (
     TakeHeap,
     WalkHeap,
 )
+from flasktop.protocol.commands.memory import AllocationSites, CountTypes, TraceAllocations, TypeCounts
 from flasktop.protocol.commands.ping import Ping, Pong
 from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint
 from flasktop.protocol.commands.stacks import StacksTaken, TakeStacks
@@ -34,6 +35,7 @@ Command = (
     | ProfileEndpoint
     | Explain
     | TakeStacks
+    | CountTypes | TraceAllocations
 )  # fmt: skip
 """Everything that can be asked."""
 
@@ -43,6 +45,7 @@ Answer = (
     | Profiled
     | Planned
     | StacksTaken
+    | TypeCounts | AllocationSites
 )  # fmt: skip
 """Everything that can be answered."""
 
