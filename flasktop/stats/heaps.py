@@ -17,6 +17,10 @@ WORKERS: Final = 64
 """Workers whose takes are kept: an app that replaces its workers all day must not fill the reader."""
 
 
+LEAST_OBJECT: Final = 16
+"""Bytes of the smallest object there is: a reference count and a type."""
+
+
 @dataclass(frozen=True, slots=True)
 class Division:
     """A set of objects, divided: the largest ``rows`` of ``total_rows``, the largest first."""
@@ -44,12 +48,12 @@ class Take:
 class Grown:
     """By how much a row grew (negative: shrank) between two takes.
 
-    ``count`` is None where it is not known: the earlier take listed its largest rows only, this one was not among them,
-    and ``bytes`` is then the least it can have grown (``at_least``). ``per_1000`` is objects and ``bytes_per_1000``
-    bytes per 1,000 requests, None where no request came between.
+    ``at_least``: the earlier take listed its largest rows only and this one was not among them, so that these are the
+    least it can have grown. ``per_1000`` is objects and ``bytes_per_1000`` bytes per 1,000 requests, None where no
+    request came between.
     """
 
-    count: int | None
+    count: int
     bytes: int
     per_1000: float | None
     bytes_per_1000: float | None
@@ -131,17 +135,18 @@ class _Earlier:
             return self._made(row.count, row.bytes)
         if not self._listed or row.bytes <= self._least:
             return None
-        return self._made(None, row.bytes - self._least)
+        most_before = self._least // LEAST_OBJECT
+        return self._made(max(0, row.count - most_before), row.bytes - self._least, at_least=True)
 
     def gone(self) -> list[HeapLine]:
         left = [row for rows in self._rows.values() for row in rows]
         return [HeapLine(r.name, None, 0, 0, 0.0, 1.0, "", self._made(-r.count, -r.bytes)) for r in left]
 
-    def _made(self, count: int | None, size: int) -> Grown:
+    def _made(self, count: int, size: int, *, at_least: bool = False) -> Grown:
         thousands = self._requests / 1000
         if not thousands:
-            return Grown(count, size, None, None, count is None)
-        return Grown(count, size, None if count is None else count / thousands, size / thousands, count is None)
+            return Grown(count, size, None, None, at_least)
+        return Grown(count, size, count / thousands, size / thousands, at_least)
 
 
 class Heaps:

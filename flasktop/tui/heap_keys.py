@@ -8,7 +8,7 @@ from flasktop.protocol.commands import IMPOSSIBLE
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import Take
 from flasktop.stats.views import WorkerRow
-from flasktop.tui.draw.units import bytes_, clock, duration
+from flasktop.tui.draw.units import clock
 from flasktop.tui.heaps import Trouble
 from flasktop.tui.screens.confirm import ConfirmScreen
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 TWICE_S: Final = 1.0
 """A second ``h`` this soon is a key held too long, and stops nothing."""
 
-GUPPY_BYTES_A_SECOND: Final = 388e6 / 2.2
-"""What guppy weighs in process. Source: measured once, 5 M objects in 388 MB took 2.2 s."""
+INSTEAD: Final = "in the running process instead"
+"""What the hint of a refusal says where the worker itself can be weighed, and for how long that stops it."""
 
 
 def take_heap(app: FlasktopApp, row: WorkerRow) -> None:
@@ -57,7 +57,7 @@ def mark_heap(app: FlasktopApp, worker: WorkerId, take: Take | None) -> None:
 
 def offers_in_process(trouble: Trouble) -> bool:
     """Whether a refusal leaves weighing the worker itself, while it stands still."""
-    return trouble.reason == IMPOSSIBLE and "in process" in f"{trouble.message} {trouble.hint}"
+    return trouble.reason == IMPOSSIBLE and INSTEAD in trouble.hint
 
 
 def _ask_in_process(app: FlasktopApp, row: WorkerRow, trouble: Trouble) -> None:
@@ -65,22 +65,5 @@ def _ask_in_process(app: FlasktopApp, row: WorkerRow, trouble: Trouble) -> None:
         if yes:
             app.heaps.take(row.worker, in_process=True)
 
-    app.push_screen(
-        ConfirmScreen(
-            f"Take the heap of worker {row.worker.pid} in process?",
-            (trouble.message, standstill(row.rss_bytes)),
-            "take it",
-        ),
-        answered,
-    )
-
-
-def standstill(rss_bytes: int | None) -> str:
-    """How long the app will stand still for a take in process."""
-    if rss_bytes is None:
-        return "The app answers nothing meanwhile: for seconds, with a large heap."
-    seconds = max(1.0, rss_bytes / GUPPY_BYTES_A_SECOND)
-    return (
-        f"The worker answers nothing meanwhile: about {duration(seconds)} with its {bytes_(rss_bytes)}, "
-        "longer where the machine is busy."
-    )
+    title = f"Take the heap of worker {row.worker.pid} in process? It answers nothing meanwhile."
+    app.push_screen(ConfirmScreen(title, (trouble.message, trouble.hint), "take it"), answered)

@@ -11,9 +11,11 @@ from flasktop.protocol.commands.heap import By, Step
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import HeapLine, Take, compare, requests_between
 from flasktop.tui.detail.context import Context
-from flasktop.tui.detail.heap_page import taken_words
+from flasktop.tui.detail.heap_page import compared_words, taken_words
 from flasktop.tui.detail.heap_set import HeapSetScreen, first_by
-from flasktop.tui.detail.heap_table import HeapTable, trouble_lines
+from flasktop.tui.detail.heap_table import TALL, HeapTable, trouble_lines
+from flasktop.tui.detail.held_page import wrapped
+from flasktop.tui.detail.lists import ROOMY
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.words import fitted
 from flasktop.tui.draw.text import cut, line, safe
@@ -75,15 +77,19 @@ class HeapScreen(HeapTable):
         palette, take = context.palette, self.view
         lines: list[Text] = []
         if take is not None:
-            parts = [*self._place(take, context), *taken_words(take, self.before, self._requests(take), palette)]
+            parts = [*self._place(take, context), *taken_words(take, palette)]
             lines += fitted(parts, context.width, 1, palette, "   ")
-            if take.taken.unseen and context.height >= 24:
+            if take.taken.unseen and context.height >= TALL:
                 unseen = "; ".join(safe(each) for each in take.taken.unseen)
-                lines.append(cut(line((f"not in it: {unseen}", palette.dim)), context.width))
+                room = 2 if context.height >= ROOMY else 1
+                lines += wrapped(f"not in it: {unseen}", context.width, palette.dim)[:room]
         return lines + self._news(context)
 
-    def _requests(self, take: Take) -> int:
-        return requests_between(self.before, take)
+    def ways(self, context: Context) -> Text:
+        if self.before is None or self.view is None:
+            return super().ways(context)
+        compared = compared_words(self.before, requests_between(self.before, self.view), context.palette)
+        return cut(line(super().ways(context), "   ", compared), context.width)
 
     def _place(self, take: Take, context: Context) -> list[Text]:
         """Which take this is, where there are several, and whether it is the marked one."""
@@ -107,15 +113,9 @@ class HeapScreen(HeapTable):
         if trouble is not None:
             return trouble_lines(trouble, context.width, palette)
         row = self.worker_row
-        if row is not None and row.state in ("gone", "died"):
-            return [
-                line(
-                    (
-                        f"The worker has ended at {clock(row.state_since)}: nothing more can be asked of it.",
-                        palette.warn,
-                    )
-                )
-            ]
+        if row is None or row.state in ("gone", "died"):
+            when = f" at {clock(row.state_since)}" if row is not None else ""
+            return [line((f"The worker ended{when}: nothing more can be asked of it.", palette.warn))]
         return []
 
     def nothing(self, context: Context) -> list[Line]:

@@ -16,7 +16,7 @@ from flasktop.tui.columns import Column, SortValue, ordered
 from flasktop.tui.detail.grid import grid
 from flasktop.tui.detail.page import Line
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.text import cut, fit, joined, line, safe
+from flasktop.tui.draw.text import cut, fit, fit_left, joined, line, safe
 from flasktop.tui.draw.units import QUIET, bytes_, clock, count, ms_unit, percent, signed, signed_bytes, whole
 
 ROWS: Final = "rows"
@@ -90,28 +90,29 @@ def more_line(shown: Sequence[HeapLine], total_rows: int, whole_bytes: int, pale
     return [Line(line((f"… {count(total_rows - listed)} more, {bytes_(rest)} together", palette.dim)))]
 
 
-def taken_words(take: Take, before: Take | None, requests: int, palette: Palette) -> list[Text]:
-    """When it was taken, at what cost, and what it is compared with: parts of one line, the first the last to go."""
+def taken_words(take: Take, palette: Palette) -> list[Text]:
+    """What was taken, when, and at what cost: parts of one line, the first the last to go."""
     taken = take.taken
-    parts = [
+    return [
         line(
             (bytes_(taken.bytes), palette.strong), (" in ", palette.dim), (whole(taken.objects), palette.strong),
             (" objects", palette.dim),
         ),
         line((f"frozen {clock(taken.taken_at)}", palette.text)),
         line((f"app paused {ms_unit(taken.pause_us / 1000)}", palette.text)),
+        line((f"took {ms_unit(taken.seconds * 1000)}", palette.dim)),
     ]  # fmt: skip
-    if before is not None:
-        served = f" (+{whole(requests)} requests)" if requests else " (no request between)"
-        compared = f"compared with {clock(before.taken.taken_at)}"
-        parts.append(line((compared, palette.text), (served, palette.dim)))
-    parts.append(line((f"took {ms_unit(taken.seconds * 1000)}", palette.dim)))
-    return parts
+
+
+def compared_words(before: Take, requests: int, palette: Palette) -> Text:
+    """What it is compared with."""
+    served = f" (+{whole(requests)} requests)" if requests else " (no request between)"
+    return line((f"compared with {clock(before.taken.taken_at)}", palette.text), (served, palette.dim))
 
 
 def by_line(here: By, offered: Sequence[By], palette: Palette) -> Text:
     """The ways to divide, the present one marked."""
-    made = line(("b", palette.accent), ("  by ", palette.dim))
+    made = line(("b", palette.accent), (" by", palette.dim))
     chosen = palette.strong + Style(underline=True)
     return joined([made, *(line((each, chosen if each == here else palette.dim)) for each in offered)], line("  "))
 
@@ -125,14 +126,14 @@ def _columns(name: str) -> list[Column[HeapLine]]:
         _number("objects", "OBJECTS", 10, 0, lambda row, p: (whole(row.count), p.text), lambda row: row.count),
         _number("size", "SIZE", 8, 0, lambda row, p: (bytes_(row.bytes), p.text), lambda row: row.bytes),
         Column("bar", "% OF HEAP", 10, 5, _bar, lambda row: row.share, "", right=False, grow=1, widest=36),
-        _number("share", "%", 5, 2, lambda row, p: (f"{percent(row.share)} %", p.text), lambda row: row.share),
+        _number("share", "%", 6, 2, lambda row, p: (f"{percent(row.share)} %", p.text), lambda row: row.share),
         _number("cumulative", "CUMULATIVE", 10, 6, _cumulative, lambda row: row.cumulative),
     ]  # fmt: skip
 
 
 def _compared(requests: int) -> list[Column[HeapLine]]:
     made = [
-        _number("grown", "GROWN", 11, 1, _grown, lambda row: row.grown.count if row.grown else None),
+        _number("grown", "GROWN", 10, 1, _grown, lambda row: row.grown.count if row.grown else None),
         _number("grown_bytes", "GROWN BY", 10, 0, _grown_bytes, lambda row: row.grown.bytes if row.grown else None),
     ]
     if requests:
@@ -166,10 +167,24 @@ def _marked(column: Column[HeapLine], reverse: bool) -> Column[HeapLine]:
 def _name(row: HeapLine, width: int, palette: Palette) -> Text:
     if row.index is None:
         return line((fit(f"{safe(row.name)}  (gone)", width), palette.dim))
-    made = line((safe(row.name), palette.strong if is_leak(row) else palette.text))
+    made = line((short_name(safe(row.name), width), palette.strong if is_leak(row) else palette.text))
     if row.detail:
         made.append(f"  {safe(row.detail)}", palette.dim)
     return cut(made, width)
+
+
+def short_name(name: str, width: int) -> str:
+    """``name`` in ``width`` cells. Of a class its end is kept, which tells it from the others of its package.
+
+    >>> short_name("dict of shop.views.quotes.QuoteLine", 25)
+    'dict of …quotes.QuoteLine'
+    >>> short_name("function, tuple, types.CodeType", 16)
+    'function, tuple…'
+    """
+    if "," in name or "." not in name:
+        return fit(name, width)
+    start, of, rest = name.rpartition(" of ")
+    return f"{start}{of}{fit_left(rest, width - len(start) - len(of))}" if of else fit_left(name, width)
 
 
 def _bar(row: HeapLine, width: int, palette: Palette) -> Text:
@@ -185,9 +200,9 @@ def _cumulative(row: HeapLine, palette: Palette) -> tuple[str, Style]:
 
 
 def _grown(row: HeapLine, palette: Palette) -> tuple[str, Style]:
-    if row.grown is None or row.grown.count is None:
+    if row.grown is None:
         return "–", palette.dim
-    return signed(row.grown.count), _growth_style(row, palette)
+    return _least(row, signed(row.grown.count)), _growth_style(row, palette)
 
 
 def _grown_bytes(row: HeapLine, palette: Palette) -> tuple[str, Style]:
@@ -195,8 +210,7 @@ def _grown_bytes(row: HeapLine, palette: Palette) -> tuple[str, Style]:
         return "–", palette.dim
     if not row.grown.bytes:
         return QUIET, palette.faint
-    least = "≥" if row.grown.at_least else ""
-    return f"{least}{signed_bytes(row.grown.bytes)}", _growth_style(row, palette)
+    return _least(row, signed_bytes(row.grown.bytes)), _growth_style(row, palette)
 
 
 def _per_1000(row: HeapLine, palette: Palette) -> tuple[str, Style]:
@@ -205,7 +219,12 @@ def _per_1000(row: HeapLine, palette: Palette) -> tuple[str, Style]:
         return "–", palette.dim
     if abs(rate) < 0.5:
         return QUIET, palette.faint
-    return signed(round(rate)), _growth_style(row, palette)
+    return _least(row, signed(round(rate))), _growth_style(row, palette)
+
+
+def _least(row: HeapLine, text: str) -> str:
+    """``≥+12`` where it may be more."""
+    return f"≥{text}" if row.grown is not None and row.grown.at_least and text != QUIET else text
 
 
 def _growth_style(row: HeapLine, palette: Palette) -> Style:

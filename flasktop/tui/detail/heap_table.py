@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 
+from flasktop.protocol.commands import GONE
 from flasktop.protocol.commands.heap import By, Step
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import Division, HeapLine, Take, lines_of
@@ -21,7 +22,7 @@ from flasktop.tui.detail.page import Line, Page
 from flasktop.tui.detail.screen import Crumbs
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line, safe
-from flasktop.tui.heap_keys import mark_heap, take_heap
+from flasktop.tui.heap_keys import mark_heap, offers_in_process, take_heap
 from flasktop.tui.heaps import Trouble
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.widgets.lines import Lines, margin
@@ -101,6 +102,10 @@ class HeapTable(AskingScreen):
         """What stands above the rows, without the line of ways to divide."""
         raise NotImplementedError
 
+    def ways(self, context: Context) -> Text:
+        """The line of ways to divide."""
+        return by_line(self.by, self.offered, context.palette)
+
     @property
     def offered(self) -> tuple[By, ...]:
         """The ways to divide here."""
@@ -166,7 +171,7 @@ class HeapTable(AskingScreen):
         return "grown_bytes" if compared else "size"
 
     def refresh_view(self) -> None:
-        if self.feed.frozen and self.view is not None:
+        if (self.feed.frozen and self.view is not None) or not self.query("#main"):
             return
         before, on_top = self.view, self._on_top
         super().refresh_view()
@@ -183,14 +188,14 @@ class HeapTable(AskingScreen):
         return first == self.page.selected
 
     def redraw(self) -> None:
-        if not self.is_mounted or not self.size.width:
+        if not self.is_mounted or not self.size.width or not self.query("#main"):
             return
         self._share_room()
         super().redraw()
-        context = self.context(self.page)
-        head = self.head(self._of_screen(self.size.width - 2 * margin(self.size.width)))
+        context = self._of_screen(self.size.width - 2 * margin(self.size.width))
+        head = self.head(context)
         if self.view is not None:
-            head.append(by_line(self.by, self.offered, context.palette))
+            head.append(self.ways(context))
         if self.query_one("#body").size.height >= TALL:
             head.append(line())
         self.query_one(HeapHead).show([*head, *self._titles])
@@ -245,7 +250,8 @@ class HeapTable(AskingScreen):
         row = self.selected
         lines: list[Text] = [] if self.has_class("beside") else [line(("─" * context.width, palette.faint))]
         if row is not None:
-            told = f"shortest path from a root to {safe(row.name)}"
+            what = "the largest of" if row.count > 1 else "this"
+            told = f"shortest path from a root to {what} {safe(row.name)}"
             lines.append(line(("Held by", palette.strong), "  ", (told, palette.dim)))
             lines += self._held_words(row, context)
         self.pane.show([Line(each) for each in lines])
@@ -304,6 +310,8 @@ class HeapTable(AskingScreen):
         row = self.worker_row
         if row is not None:
             take_heap(self.flasktop, row)
+        else:
+            self.flasktop.say(f"Worker {self.key.pid} has ended, and its heap with it.", warn=True)
 
     def action_mark_heap(self) -> None:
         mark_heap(self.flasktop, self.key, self.view)
@@ -315,4 +323,9 @@ class HeapTable(AskingScreen):
 
 def trouble_lines(trouble: Trouble, width: int, palette: Palette) -> list[Text]:
     """What went wrong, and what to do."""
-    return [*wrapped(safe(trouble.message), width, palette.warn), *wrapped(safe(trouble.hint), width, palette.dim)]
+    hint = safe(trouble.hint)
+    if trouble.reason == GONE:
+        hint += " h does."
+    elif offers_in_process(trouble):
+        hint += " h asks for that."
+    return [*wrapped(safe(trouble.message), width, palette.warn), *wrapped(hint, width, palette.dim)]

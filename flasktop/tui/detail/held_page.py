@@ -86,7 +86,7 @@ def conclusion(held: HeapHeld, row: HeapLine) -> str:
             "or C code or another thread holds it."
         )
     if not holder:
-        return "No module global, class attribute or local on the way: the paths below are all that leads to it."
+        return "No module global, class attribute or local was found on the way."
     if held.through == UNKNOWN:
         return f"{holder} holds it. Whether anything else does was not worked out."
     if held.through == 0:
