@@ -95,7 +95,7 @@ class Heaps:
             self._taking.release()
 
     def _take(self, job: Job) -> HeapTaken:
-        from flasktop.agent.heap.child import Terms
+        from flasktop.agent.heap import child
         from flasktop.agent.heap.session import Copy
         from flasktop.agent.heap.wire import Weigh, Weighed
 
@@ -108,7 +108,8 @@ class Heaps:
         self._number += 1
         taken_at = time.time()
         requests = self._agent.recorder.next_number + len(self._agent.pending)
-        copy = self._copy = Copy(self._number, Terms(values=self._agent.settings.show_values))
+        values = self._agent.settings.show_values
+        copy = self._copy = Copy(self._number, child.Terms(values, child.IDLE_S, child.LIFE_S, child.REQUEST_S))
         try:
             if self._closed:
                 raise CommandError("The worker ends.")

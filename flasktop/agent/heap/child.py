@@ -44,10 +44,10 @@ INTERRUPT: Final = signal.SIGUSR1
 class Terms:
     """How the copy is to live: ``values``: single objects may be represented; its limits, in seconds."""
 
-    values: bool = False
-    idle_s: float = IDLE_S
-    life_s: float = LIFE_S
-    request_s: float = REQUEST_S
+    values: bool
+    idle_s: float
+    life_s: float
+    request_s: float
 
 
 def weigh(weighing: Weighing, limit: int) -> wire.Weighed:

@@ -100,6 +100,9 @@ class _Folding:
             self._of_modules()
         elif raw.code == ATTRIBUTE and raw.relator == "__dict__" and self._next_names():
             self._of_namespace(raw)
+        elif raw.code == INDEX_VALUE and (module := _namespace_of(raw.source)) and attribute_name(raw.relator):
+            self._add(Edge(raw.relator, "global", raw.target))  # reached by a function or a call, not by its module
+            self._hold(f"{module}.{raw.relator}", raw.target)
         else:
             self._add(Edge(*_plain(raw, root=self.at == 0)))
 
@@ -182,6 +185,14 @@ def _a_cell() -> Any:
 
 def _module_name(entry: Raw) -> str:
     return naming.cut(entry.relator) if type(entry.relator) is str else "?"
+
+
+def _namespace_of(source: object) -> str:
+    """The name of the module whose globals a dict is; empty where it is something else."""
+    if type(source) is not dict or "__builtins__" not in source:
+        return ""
+    name = source.get("__name__")
+    return name if type(name) is str else ""
 
 
 def _name_of(module: Any) -> str:

@@ -30,6 +30,7 @@ from flasktop.agent.heap.support import CLOSE_RANGE_UNSHARE, LAST, close_range
 
 HIGH: Final = 1000
 """The child's descriptors have numbers from about here: what the app's objects close by an old number is not ours."""
+BELOW_LIMIT: Final = 8
 UNSHARED_FROM: Final = 1 << 20
 LEAVING_S: Final = 0.001
 LEAVING_TRIES: Final = 2000
@@ -102,7 +103,7 @@ def _high() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     top = max((int(name) for name in os.listdir("/proc/thread-self/fd")), default=0)
     limit = soft if soft != resource.RLIM_INFINITY else UNSHARED_FROM
-    return max(min(max(HIGH, top + 100), limit - 8), 3)
+    return max(min(max(HIGH, top + 100), limit - BELOW_LIMIT), 3)
 
 
 def fork(child: Child, channel: int, lifeline: int) -> tuple[int, int]:

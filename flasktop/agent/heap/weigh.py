@@ -99,13 +99,15 @@ class Weighing:
         if not steps:
             return self.whole
         last = steps[-1]
-        if last.by == "object":
+        if last.index < 0:
+            pass
+        elif last.by == "object":
             found = list(islice(self.objects(self.at(steps[:-1])), last.index, last.index + 1))
-            if found and last.index >= 0:
+            if found:
                 return self.view.mutnodeset([found[0][1]])
         else:
             rows = self.divide(steps[:-1], last.by)
-            if 0 <= last.index < len(rows):
+            if last.index < len(rows):
                 return rows[last.index].nodes
         raise CommandError("There is no such row in this heap.", "Go back and choose again.", GONE)
 
