@@ -31,8 +31,7 @@ failed: list[BaseException] = []
 def who(connection: Connection) -> int:
     """The server's own number of this connection."""
     function = "pg_backend_pid()" if connection.dialect.name == "postgresql" else "connection_id()"
-    number: int = connection.execute(text(f"select {function}")).scalar()
-    return number
+    return int(str(connection.execute(text(f"select {function}")).scalar()))
 
 
 def transact(engine: Engine, number: int, ready: threading.Barrier, stop: threading.Event) -> None:

@@ -59,12 +59,14 @@ class _Fork:
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
             channel, lifeline = _bare(self._descriptors)
-            started = time.perf_counter_ns()
+            began = time.thread_time_ns()  # other threads may have their turn in between
             frames.hold()
+            holding = time.thread_time_ns() - began
+            started = time.perf_counter_ns()
             self.pid = self._fork()
             if self.pid == 0:
                 _live(self._child, channel, lifeline)
-            self.pause_us = (time.perf_counter_ns() - started) // 1000
+            self.pause_us = (holding + time.perf_counter_ns() - started) // 1000
         except OSError as error:
             self.error = error
         finally:

@@ -27,8 +27,8 @@ class Thing(metaclass=Wicked):
     def __len__(self) -> int:
         raise AssertionError("asked")
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise AssertionError("asked")
 
 
