@@ -1,7 +1,7 @@
 """The one key table: it makes the bindings, the footer, the help and the palette.
 
 A screen or panel names the scopes it answers to (``bindings("everywhere", "panel", "endpoints")``); a new key is one
-entry here. Reserved for what is not built yet and not to be taken: ``x t P E F [ ]`` and the digits 3 and 6.
+entry here. Reserved for what is not built yet and not to be taken: ``t P E F [ ]`` and the digits 3 and 6.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Scope = Literal[
     "endpoint",
     "trace",
     "statement",
+    "plan",
     "one heap",
     "start",
     "columns",
@@ -44,6 +45,7 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "endpoint": "One endpoint",
     "trace": "One request",
     "statement": "One statement",
+    "plan": "A statement's plan",
     "one heap": "One heap",
     "start": "Before there is an app",
     "columns": "Choosing columns",
@@ -142,6 +144,12 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("end,G", "G", "cursor_to(-1)", "end", "Last line", "detail"),
     Key("pagedown", "pgdn", "page(1)", "page down", "One page down", "detail"),
     Key("pageup", "pgup", "page(-1)", "page up", "One page up", "detail"),
+    # Plans
+    Key("x", "x", "plan", "plan", "Show the database's plan of the statement", "queries", 3, palette=True),
+    Key("x", "x", "plan", "plan", "Show the database's plan of the selected statement", "endpoint", 6, palette=True),
+    Key("x", "x", "plan", "plan", "Show the database's plan of the selected statement", "trace", 6, palette=True),
+    Key("x", "x", "plan", "plan", "Show the database's plan of the statement", "statement", 2, palette=True),
+    Key("x", "x", "plan", "plan again", "Ask the database for the plan anew", "plan", 2, palette=True),
     # Choosing columns
     Key("space", "space", "tick", "tick", "Tick the column, or not", "columns"),
     Key("a", "a", "every", "all", "Tick all columns", "columns"),

@@ -23,7 +23,7 @@ SCREENS: list[tuple[Scope, ...]] = [
 ]
 """The scopes that are together on one screen."""
 
-RESERVED = {"x", "t", "P", "E", "F", "3", "6", "left_square_bracket", "right_square_bracket"}
+RESERVED = {"t", "P", "E", "F", "3", "6", "left_square_bracket", "right_square_bracket"}
 
 
 @pytest.mark.parametrize("scopes", SCREENS)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flasktop.stats.views import EndpointDetail, EndpointKey
+from flasktop.stats.views import EndpointDetail, EndpointKey, StatementKey
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.endpoint_page import endpoint_lines
 from flasktop.tui.detail.page import Line
+from flasktop.tui.detail.routing import show_plan
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.detail.words import endpoint_name
-from flasktop.tui.keys import Scope
+from flasktop.tui.keys import Scope, bindings
 
 
 class EndpointScreen(DetailScreen):
     """One endpoint: its numbers, its statements, its slowest, failed and recent requests."""
 
     scopes: ClassVar[tuple[Scope, ...]] = ("endpoint", "detail")
+    BINDINGS = bindings("endpoint")
 
     key: EndpointKey
     view: EndpointDetail | None
@@ -41,3 +43,10 @@ class EndpointScreen(DetailScreen):
 
     def copied(self) -> str:
         return f"{self.key.method} {self.key.route}"
+
+    def action_plan(self) -> None:
+        """The plan of the selected statement."""
+        choice = self.page.selected
+        key = choice[1] if isinstance(choice, tuple) and len(choice) == 2 else None
+        others = [other[1] for other in self.page.keys(self.page.section) if isinstance(other, tuple)]
+        show_plan(self.flasktop, key if isinstance(key, StatementKey) else None, others)

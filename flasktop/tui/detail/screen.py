@@ -148,8 +148,8 @@ class DetailScreen(ViewScreen):
 
     def redraw(self) -> None:
         """Draw the view that was read last."""
-        if not self.is_mounted or not self.page.size.width:
-            return
+        if not self.is_mounted or not self.query("#main") or not self.page.size.width:
+            return  # not there yet, or no longer
         self.page.show(self._lines(self.context(self.page)))
         at = self.others.index(self.key)
         note = f"{at + 1} of {len(self.others)}" if len(self.others) > 1 else ""

@@ -8,11 +8,12 @@ from typing import ClassVar
 from flasktop.stats.views import StatementDetail, StatementKey
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.page import Line
+from flasktop.tui.detail.routing import show_plan
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.detail.statement_page import statement_lines
 from flasktop.tui.draw.sql import summary
 from flasktop.tui.draw.text import fit
-from flasktop.tui.keys import Scope
+from flasktop.tui.keys import Scope, bindings
 
 NAME = 60
 """Cells of a statement's name in the breadcrumbs."""
@@ -22,6 +23,7 @@ class StatementScreen(DetailScreen):
     """One statement: why it runs, the code behind it, the statement itself, who runs it."""
 
     scopes: ClassVar[tuple[Scope, ...]] = ("statement", "detail")
+    BINDINGS = bindings("statement")
 
     key: StatementKey
     view: StatementDetail | None
@@ -45,3 +47,6 @@ class StatementScreen(DetailScreen):
 
     def copied(self) -> str:
         return self.key.text
+
+    def action_plan(self) -> None:
+        show_plan(self.flasktop, self.key, self.others)

@@ -14,7 +14,7 @@ from flasktop.stats.views import TraceId, TraceView
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.folding import fold
 from flasktop.tui.detail.page import Line, Page
-from flasktop.tui.detail.routing import screen_for
+from flasktop.tui.detail.routing import screen_for, show_plan
 from flasktop.tui.detail.screen import Crumbs, DetailScreen
 from flasktop.tui.detail.trace_page import TALL, trace_lines
 from flasktop.tui.detail.trace_pane import pane_lines, statement_of
@@ -136,6 +136,11 @@ class TraceScreen(DetailScreen):
         screen = screen_for(statement, others)
         if screen is not None:
             self.app.push_screen(screen)
+
+    def action_plan(self) -> None:
+        """The plan of the selected statement."""
+        others = [group.statement for group in fold(self.view)] if self.view else []
+        show_plan(self.flasktop, statement_of(self.page.selected), others)
 
     def action_section(self, by: int) -> None:
         """The other half: what does not fit under the waterfall can be scrolled there."""

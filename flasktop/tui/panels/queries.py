@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from flasktop.protocol.records import STATEMENT
@@ -18,7 +19,7 @@ from flasktop.tui.draw.text import cut, fit, fit_left, line
 from flasktop.tui.draw.trend import trend
 from flasktop.tui.draw.units import count, ms, percent, plural, rate
 from flasktop.tui.feed import Feed
-from flasktop.tui.keys import Scope
+from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share
 from flasktop.tui.thresholds import STATEMENT_MS
@@ -112,6 +113,8 @@ COLUMNS: tuple[Column[QueryRow], ...] = (
 class QueriesPanel(ListPanel[QueryRow]):
     """Statements over all endpoints, and those outside any request."""
 
+    BINDINGS: ClassVar[list[BindingType]] = bindings("queries")
+
     panel: ClassVar[str] = "queries"
     digit: ClassVar[str] = "2"
     title: ClassVar[str] = "Queries"
@@ -135,6 +138,12 @@ class QueriesPanel(ListPanel[QueryRow]):
         from flasktop.tui.detail import StatementScreen
 
         return StatementScreen(row.key)
+
+    def action_plan(self) -> None:
+        from flasktop.tui.detail.routing import show_plan
+
+        row = self.selected
+        show_plan(self.flasktop, row.key if row is not None else None, self.table.keys)
 
     def nothing(self, window: Window) -> str:
         if window is Window.ALL:
