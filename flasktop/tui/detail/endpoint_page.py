@@ -10,11 +10,11 @@ from flasktop.tui.detail.code_block import beside
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.lists import ROOMY, plain, requests, sections, statements
 from flasktop.tui.detail.page import Line
-from flasktop.tui.detail.words import count_of, fitted, flowed
+from flasktop.tui.detail.words import count_of, fitted, split_figures
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.spark import spark
-from flasktop.tui.draw.split import exact, legend, phase_figures, ruler, split_bar
+from flasktop.tui.draw.split import exact, phase_figures, ruler, split_bar
 from flasktop.tui.draw.text import joined, line
 from flasktop.tui.draw.units import bytes_, count, mean_count, ms, ms_unit, percent, plural, rate
 from flasktop.tui.thresholds import ERRORS, LATENCY_MS
@@ -74,7 +74,7 @@ def _numbers(row: EndpointRow, width: int, roomy: bool, palette: Palette) -> lis
     lines += [line()] if roomy else []
     if row.count:
         lines += [split_bar(row.split, width, palette), ruler(row.phases, width, palette)]
-    lines += flowed(legend(palette, row.split, brief=not roomy), width, palette, "  ")
+    lines += split_figures(row.split, width, palette, roomy=roomy)
     lines += fitted(_per_request(row, palette), width, 1, palette)
     return lines
 

@@ -16,7 +16,7 @@ from flasktop.tui.detail.folding import fold
 from flasktop.tui.detail.page import Line, Page
 from flasktop.tui.detail.routing import screen_for, show_plan
 from flasktop.tui.detail.screen import Crumbs, DetailScreen
-from flasktop.tui.detail.trace_page import TALL, trace_lines
+from flasktop.tui.detail.trace_page import LOW, trace_lines
 from flasktop.tui.detail.trace_pane import pane_lines, statement_of
 from flasktop.tui.draw.text import line
 from flasktop.tui.draw.units import clock
@@ -114,7 +114,7 @@ class TraceScreen(DetailScreen):
             return
         context = self.context(self.pane)
         drawn = pane_lines(
-            self.view, self.page.selected, replace(context, height=context.height - 1), split=self._whole() < TALL
+            self.view, self.page.selected, replace(context, height=context.height - 1), split=self._whole() < LOW
         )
         rule = line(("─" * context.width, context.palette.faint))
         self.pane.show([Line(text) for text in (rule, *drawn)])

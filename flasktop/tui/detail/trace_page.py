@@ -13,10 +13,10 @@ from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.folding import Group, fold, segments
 from flasktop.tui.detail.lists import ROOMY, plain
 from flasktop.tui.detail.page import BLANK, Line
-from flasktop.tui.detail.words import REPEATED, endpoint_name, flowed, trace_facts
+from flasktop.tui.detail.words import REPEATED, endpoint_name, flowed, split_figures, trace_facts
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
-from flasktop.tui.draw.split import legend, ruler, split_bar
+from flasktop.tui.draw.split import ruler, split_bar
 from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import cut, fit, left, line, right, safe
 from flasktop.tui.draw.units import count, ms, ms_unit, plural
@@ -95,10 +95,8 @@ def _split(trace: TraceView, context: Context) -> list[Text]:
     if context.height < LOW:
         return []
     bar = split_bar(trace.split, width, palette)
-    if context.height < TALL:
-        return [bar, *flowed(legend(palette, trace.split, brief=True), width, palette, "  ")]
-    figures = flowed(legend(palette, trace.split), width, palette, "  ")
-    return [line(), bar, ruler(trace.phases, width, palette), *figures]
+    figures = split_figures(trace.split, width, palette, roomy=context.height >= TALL)
+    return [line(), bar, ruler(trace.phases, width, palette), *figures] if context.height >= TALL else [bar, *figures]
 
 
 def _titles(total_ms: float, lanes: Lanes, palette: Palette) -> Text:

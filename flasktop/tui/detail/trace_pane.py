@@ -108,6 +108,6 @@ def _body_words(trace: TraceView) -> str:
 
 def _request_words(trace: TraceView) -> str:
     if not trace.spans and not trace.folded:
-        return "No statement ran in this request: its time is CPU and waiting in the app's own code."
+        return "No SQL ran in this request: its time is CPU and waiting in the app."
     share = f"{ms_unit(trace.sql_ms)} of {ms_unit(trace.duration_ms)}"
     return f"{share} in SQL; select a row to see the line of code behind it."

@@ -8,9 +8,10 @@ from rich.style import Style
 from rich.text import Text
 
 from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK, STATEMENT
+from flasktop.stats.split import TimeSplit
 from flasktop.stats.views import EndpointKey, StatementKey, StatementUse, TraceView
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.split import phase_figures
+from flasktop.tui.draw.split import legend, phase_figures
 from flasktop.tui.draw.text import cut, joined, line, safe
 from flasktop.tui.draw.units import bytes_, count, mean_count, ms_unit, plural
 
@@ -109,6 +110,12 @@ def flowed(parts: Sequence[Text], width: int, palette: Palette, separator: str =
     if row:
         lines.append(joined(row, dot))
     return [cut(each, width) for each in lines]
+
+
+def split_figures(split: TimeSplit, width: int, palette: Palette, *, roomy: bool) -> list[Text]:
+    """What a bar of ``split`` shows, in figures; not ``roomy``: without percentages where they take another line."""
+    figures = flowed(legend(palette, split), width, palette, "  ")
+    return figures if roomy or len(figures) < 2 else flowed(legend(palette, split, brief=True), width, palette, "  ")
 
 
 def fitted(parts: Sequence[Text], width: int, lines: int, palette: Palette, separator: str = " · ") -> list[Text]:

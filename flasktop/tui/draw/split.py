@@ -44,7 +44,7 @@ PARTS: Final = (
 """In the order of the bar. Heavy lines are SQL; a glyph is never another part's, for colour may not be seen."""
 
 
-ALL_PARTS: Final = "SQL, fetch, commit, connect, CPU, waiting; dots where CPU and waiting cannot be told apart"
+ALL_PARTS: Final = "SQL, fetch, commit, connect, CPU, waiting (for a core or the GIL, too); dots: CPU or waiting"
 """What a column of bars shows, for the help."""
 
 

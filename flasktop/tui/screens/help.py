@@ -12,6 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from flasktop.tui.detail.words import flowed
 from flasktop.tui.draw.palette import Palette, palette_of
 from flasktop.tui.draw.split import PARTS
 from flasktop.tui.draw.text import line
@@ -63,11 +64,8 @@ def help_lines(scopes: Sequence[Scope], width: int, palette: Palette) -> list[Te
             lines += _columns([_key_line(key, wide, palette) for key in keys], width)
             lines.append(line())
     lines.append(line(("Where the time goes", palette.strong)))
-    names = line()
-    for part in PARTS:
-        names.append(f"{part.glyph * 2} ", part.shown(palette))
-        names.append(f"{part.label}   ", palette.text)
-    lines += [names, line(), line(("esc closes", palette.dim))]
+    parts = [line((f"{part.glyph * 2} ", part.shown(palette)), (part.label, palette.text)) for part in PARTS]
+    lines += [*flowed(parts, width, palette, "   "), line(), line(("esc closes", palette.dim))]
     return lines
 
 
