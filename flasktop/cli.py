@@ -219,6 +219,21 @@ def heap(target: str | None, rows: int, in_process: bool, as_json: bool, directo
 
 
 @cli.command()
+@_target
+@_as_json
+@_directory
+@coded
+def stacks(target: str | None, as_json: bool, directory: str | None) -> int:
+    """Print where each request in flight is in its code, and what it does there.
+
+    Of all workers, the oldest request first. TARGET is as for attach; a worker's pid names that worker alone.
+    """
+    from flasktop.commands.stacks import stacks as run
+
+    return run(target, directory=directory, as_json=as_json)
+
+
+@cli.command()
 @click.option(
     "--for",
     "seconds",

@@ -55,6 +55,28 @@ def wants_cpu(number: int) -> bool:
         return False
 
 
+def switches(number: int) -> int:
+    """How often thread ``number`` gave up the processor by itself; 0 where that cannot be told."""
+    try:
+        with open(f"/proc/self/task/{number}/status", "rb") as status:
+            found = status.read(4000).rpartition(b"\nvoluntary_ctxt_switches:")[2]
+            return int(found.split(b"\n", 1)[0] or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def may_wait_for_interpreter(number: int) -> bool:
+    """Whether thread ``number`` runs or waits for a lock at this moment, and not for anything else."""
+    try:
+        with open(f"/proc/self/task/{number}/syscall", "rb") as call:
+            return call.read(400).split()[:1] in ([b"running"], [_FUTEX.get(os.uname().machine, b"")])
+    except OSError:
+        return False
+
+
+_FUTEX: Final = {"x86_64": b"202", "aarch64": b"98"}
+
+
 def _clock(number: int) -> int:
     return (~number << 3) | _PER_THREAD_SCHED
 

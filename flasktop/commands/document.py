@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from flasktop.client.collect import Collected
 from flasktop.protocol.records import Pool
+from flasktop.stats.in_flight import InFlightRow
 from flasktop.stats.views import Died, EndpointRow, QueryRow, Window, WorkerRow
 
 VERSION: Final = 1
@@ -31,6 +32,7 @@ def document(collected: Collected, now: float, *, app: str | None = None) -> dic
         "history_from": iso(summary.history_from),
         "requests": summary.requests,
         "lost": summary.lost,
+        "in_flight": [_in_flight(row) for row in store.in_flight(now, app=app).rows],
         "died": [died_document(died) for died in store.died() if of_app(died, app)],
         "workers": [worker_document(row) for row in _counted(workers)],
         "endpoints": [_endpoint(row) for row in store.endpoints(now, Window.ALL, app=app)],
@@ -81,6 +83,20 @@ def died_document(died: Died) -> dict[str, Any]:
         "path": request.path,
         "age_ms": _ms(request.age_ms),
         "at": iso(died.at),
+    }
+
+
+def _in_flight(row: InFlightRow) -> dict[str, Any]:
+    return {
+        "pid": row.id.worker.pid,
+        "method": row.method,
+        "route": row.route or None,
+        "path": row.path,
+        "age_ms": _ms(row.age_ms),
+        "doing": row.doing,
+        "statement": row.statement.text if row.statement is not None else None,
+        "statements": row.statements,
+        "thread": row.thread or None,
     }
 
 

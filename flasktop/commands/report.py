@@ -10,8 +10,10 @@ import click
 from flasktop.client.collect import Collected
 from flasktop.commands.document import of_app
 from flasktop.commands.tables import Column, cut, cut_left, one_line, table
+from flasktop.stats.in_flight import InFlightRow
 from flasktop.stats.views import Died, EndpointRow, QueryRow, Summary, Window, WorkerRow
 from flasktop.tui.draw import units
+from flasktop.tui.draw.doing import short_doing
 
 SOURCE_WIDTH = 36
 
@@ -28,6 +30,9 @@ def report(collected: Collected, now: float, width: int, *, app: str | None = No
     yield from _section("Endpoints", "times in ms, means a request", endpoints, _endpoints(endpoints), width)
     queries = store.queries(now, Window.ALL, app=app)
     yield from _section("Queries", "times in ms a call", queries, _queries(queries, directory), width)
+    running = store.in_flight(now, app=app).rows
+    if running:
+        yield from _section("In flight", "oldest first", running, _in_flight(running), width)
     yield from _section("Workers", "", workers, worker_columns(workers), width)
     died = [one for one in store.died() if of_app(one, app)]
     yield from died_lines(died, width)
@@ -99,6 +104,17 @@ def _queries(rows: Sequence[QueryRow], directory: str) -> list[Column]:
         Column("rows", [units.count(row.rows, quiet=True) for row in rows], rank=2),
         Column("source", [_source(row, directory) for row in rows], rank=5, right=False),
         Column("statement", [_statement(row) for row in rows], right=False),
+    ]
+
+
+def _in_flight(rows: Sequence[InFlightRow]) -> list[Column]:
+    return [
+        Column("age", [units.ms_unit(row.age_ms) for row in rows]),
+        Column("pid", [str(row.id.worker.pid) for row in rows], rank=2),
+        Column("statements", [units.count(row.statements, quiet=True) for row in rows], rank=3),
+        Column("doing", [short_doing(row.doing, row.kind) for row in rows], right=False),
+        Column("request", [f"{row.method} {row.path}" for row in rows], rank=1, right=False),
+        Column("statement", [one_line(row.statement.text) if row.statement else "" for row in rows], right=False),
     ]
 
 

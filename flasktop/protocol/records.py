@@ -50,6 +50,9 @@ CPU: Final = "cpu"
 """Its thread or greenlet runs."""
 DOING_UNKNOWN: Final = "unknown"
 
+INTERPRETER: Final = "interpreter"
+"""``RequestStack.kind`` of a request that waits for the interpreter's lock, which another thread holds."""
+
 
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of all that travels."""

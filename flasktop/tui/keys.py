@@ -17,12 +17,14 @@ Scope = Literal[
     "panel",
     "endpoints",
     "queries",
+    "in_flight",
     "processes",
     "heap",
     "log",
     "detail",
     "endpoint",
     "trace",
+    "stack",
     "statement",
     "plan",
     "one heap",
@@ -38,12 +40,14 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "panel": "Every list",
     "endpoints": "Endpoints",
     "queries": "Queries",
+    "in_flight": "In flight",
     "processes": "Processes",
     "heap": "Heap",
     "log": "Log",
     "detail": "Every detail",
     "endpoint": "One endpoint",
     "trace": "One request",
+    "stack": "One request while it runs",
     "statement": "One statement",
     "plan": "A statement's plan",
     "one heap": "One heap",
@@ -110,6 +114,7 @@ KEYS: Final[tuple[Key, ...]] = (
     # Every list
     Key("1", "1", "panel('endpoints')", "endpoints", "Endpoints: which are slow, and why", "panel", palette=True),
     Key("2", "2", "panel('queries')", "queries", "Queries: which statements cost", "panel", palette=True),
+    Key("3", "3", "panel('in_flight')", "in flight", "In flight: what runs at this moment", "panel", palette=True),
     Key("4", "4", "panel('processes')", "processes", "Processes: what each worker costs", "panel", palette=True),
     Key("5", "5", "panel('heap')", "heap", "Heap: what grew, and who holds it", "panel", palette=True),
     Key("L", "L", "panel('log')", "log", "Log of requests, newest first", "panel", palette=True),
@@ -167,6 +172,9 @@ KEYS: Final[tuple[Key, ...]] = (
     # One request
     Key("right,l", "→", "unfold(True)", "calls", "Show each call of a repeated statement", "trace", 6),
     Key("left,h", "←", "unfold(False)", "fold", "Fold the calls again", "trace"),
+    # One request while it runs
+    Key("right,l", "→", "unfold(True)", "unfold", "Show the frames of libraries one by one", "stack", 6),
+    Key("left,h", "←", "unfold(False)", "fold", "Fold the frames of libraries again", "stack"),
 )
 """Every key of the program, in the order of the help."""
 

@@ -21,3 +21,6 @@ CPU_PERCENT: Final = (80.0, 95.0)
 
 RSS_GROWTH: Final = 5_000_000.0
 """Bytes an hour from which on memory that grows is worth a word; less is an allocator's ebb and flow."""
+
+OVER_P95: Final = (1.0, 5.0)
+"""A request in flight by its endpoint's own p95: past it is slow for this endpoint, five times it out of line."""

@@ -11,11 +11,13 @@ from tests.tui.stage import Stage, play
 SCREENS: list[tuple[Scope, ...]] = [
     ("endpoints", "panel", "view", "everywhere"),
     ("queries", "panel", "view", "everywhere"),
+    ("in_flight", "panel", "view", "everywhere"),
     ("processes", "panel", "view", "everywhere"),
     ("heap", "panel", "view", "everywhere"),
     ("log", "panel", "view", "everywhere"),
     ("endpoint", "detail", "view", "everywhere"),
     ("trace", "detail", "view", "everywhere"),
+    ("stack", "detail", "view", "everywhere"),
     ("statement", "detail", "view", "everywhere"),
     ("one heap", "detail", "view", "everywhere"),
     ("start", "everywhere"),
@@ -23,7 +25,7 @@ SCREENS: list[tuple[Scope, ...]] = [
 ]
 """The scopes that are together on one screen."""
 
-RESERVED = {"t", "P", "E", "F", "3", "6", "left_square_bracket", "right_square_bracket"}
+RESERVED = {"t", "P", "E", "F", "6", "left_square_bracket", "right_square_bracket"}
 
 
 @pytest.mark.parametrize("scopes", SCREENS)

@@ -197,7 +197,7 @@ def test_a_filter_that_cannot_be_read_says_why_and_hides_nothing() -> None:
         assert stage.order() == every
         assert "unterminated" in stage.text()
 
-    play(act)
+    play(act, size=(160, 40))
 
 
 def test_q_in_the_filter_is_a_letter() -> None:
@@ -355,7 +355,14 @@ def test_digits_and_tab_change_the_panel_and_nothing_stands_for_what_is_not_buil
     """No dead tabs."""
 
     async def act(stage: Stage) -> None:
-        for key, panel in (("2", "queries"), ("4", "processes"), ("L", "log"), ("1", "endpoints"), ("tab", "queries")):
+        for key, panel in (
+            ("2", "queries"),
+            ("3", "in_flight"),
+            ("4", "processes"),
+            ("L", "log"),
+            ("1", "endpoints"),
+            ("tab", "queries"),
+        ):
             await stage.press(key)
             assert stage.panel.panel == panel
         tabs = next(line for line in stage.lines() if "Endpoints" in line)
@@ -367,6 +374,10 @@ def test_digits_and_tab_change_the_panel_and_nothing_stands_for_what_is_not_buil
             "2",
             "Queries",
             "10",
+            "3",
+            "In",
+            "flight",
+            "0",
             "4",
             "Processes",
             "3",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
-from flasktop.agent import frames, native
+from flasktop.agent import cpu, frames, native
 from flasktop.agent.activity import Activity, Observer, statements_of
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.encode import METHOD_LIMIT, THREAD_LIMIT, decoded, shown_path
@@ -23,7 +25,7 @@ from flasktop.protocol.commands.stacks import (
     StacksTaken,
     TakeStacks,
 )
-from flasktop.protocol.records import STATEMENT, UNKNOWN
+from flasktop.protocol.records import INTERPRETER, STATEMENT, UNKNOWN, WAIT
 
 if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent
@@ -33,6 +35,10 @@ SHOWN: Final = 200
 """Requests whose stacks are told at once, the oldest."""
 WATCHED: Final = 500
 """Requests whose use of the CPU is looked at, the oldest."""
+QUEUED: Final = 20
+"""Requests of which it is told whether they wait for the interpreter's lock: asking the system lets go of ours."""
+WAKES_A_SECOND: Final = 25.0
+"""A thread that waits for the lock asks for it every 5 ms (``sys.setswitchinterval``) while it is refused."""
 LOOK_S: Final = 0.05
 """How long the use of the CPU is watched before the stacks are taken."""
 INNERMOST: Final = 150
@@ -53,13 +59,15 @@ class Stacks:
     def run(self, command: Command, job: Job) -> Answer:
         assert isinstance(command, TakeStacks)
         with self._one_at_a_time:
-            self._observer.observe(self._oldest(WATCHED))
+            running = self._oldest(WATCHED)
+            first = self._observer.observe(running)
+            lined_up = _Queue(first[trace] for trace in _wanted(running, command.begun_us)[:QUEUED])
             self._sleep(LOOK_S)
             job.check()
             running = self._oldest(WATCHED)
             wanted = _wanted(running, command.begun_us)
             seen = frames.look(self._agent, wanted)
-            doing = self._observer.observe(running)
+            doing = {trace: lined_up.told(now) for trace, now in self._observer.observe(running).items()}
             table = _Table(self._sources)
             stacks = tuple(self._told(one, doing[one.trace], table) for one in seen if not one.trace.finished)
             if command.begun_us != UNKNOWN and not stacks:
@@ -111,6 +119,27 @@ class Stacks:
 
         text = masking.mask(span.text, span.engine.dialect, self._agent.settings.max_statement_bytes)
         return fit_to_travel(text), fit_to_travel(span.engine.name)
+
+
+class _Queue:
+    """Tells who waits for the interpreter's lock: a thread that does wakes up all the time to ask for it again, does
+    next to nothing with the processor, and waits in no other call of the system."""
+
+    def __init__(self, threads: Iterable[Activity]) -> None:
+        ids = [one.thread_id for one in threads if one.thread_id != UNKNOWN]
+        self._at = time.perf_counter()
+        self._before = {number: cpu.switches(number) for number in ids}
+
+    def told(self, now: Activity) -> Activity:
+        """``now``, with what is waited for where it is that."""
+        before = self._before.get(now.thread_id, 0)
+        if now.doing != WAIT or not before:
+            return now
+        wakes = cpu.switches(now.thread_id) - before
+        often = wakes >= 2 and wakes / max(time.perf_counter() - self._at, 1e-3) >= WAKES_A_SECOND
+        if often and cpu.may_wait_for_interpreter(now.thread_id):
+            return replace(now, kind=INTERPRETER)
+        return now
 
 
 def _wanted(running: list[RequestTrace], begun_us: int) -> list[RequestTrace]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT
+from flasktop.stats.in_flight import InFlightId
 from flasktop.stats.views import EndpointKey, StatementKey, TraceId
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def screen_for(key: Hashable, siblings: Sequence[Hashable] = ()) -> Screen[None]
     """
     # Screens open each other: imported when they do.
     from flasktop.tui.detail.endpoint import EndpointScreen
+    from flasktop.tui.detail.stack import StackScreen
     from flasktop.tui.detail.statement import StatementScreen
     from flasktop.tui.detail.trace import TraceScreen
 
@@ -29,6 +31,8 @@ def screen_for(key: Hashable, siblings: Sequence[Hashable] = ()) -> Screen[None]
         return EndpointScreen(key, [other for other in same if isinstance(other, EndpointKey)])
     if isinstance(key, StatementKey):
         return StatementScreen(key, [other for other in same if isinstance(other, StatementKey)])
+    if isinstance(key, InFlightId):
+        return StackScreen(key, [other for other in same if isinstance(other, InFlightId)])
     if isinstance(key, TraceId):
         return TraceScreen(key, [other for other in same if isinstance(other, TraceId)])
     return None

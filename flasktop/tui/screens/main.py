@@ -21,6 +21,7 @@ from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.endpoints import EndpointsPanel
 from flasktop.tui.panels.heap import HeapPanel
+from flasktop.tui.panels.in_flight import InFlightPanel
 from flasktop.tui.panels.log import LogPanel
 from flasktop.tui.panels.processes import HeapWanted, ProcessesPanel
 from flasktop.tui.panels.queries import QueriesPanel
@@ -29,7 +30,14 @@ from flasktop.tui.widgets.footer import KeyFooter
 from flasktop.tui.widgets.table import Table
 from flasktop.tui.widgets.tabs import Note, Tab, TabLine
 
-PANELS: Final[tuple[type[ListPanel[object]], ...]] = (EndpointsPanel, QueriesPanel, ProcessesPanel, HeapPanel, LogPanel)  # type: ignore[assignment]
+PANELS: Final[tuple[type[ListPanel[object]], ...]] = (
+    EndpointsPanel,
+    QueriesPanel,
+    InFlightPanel,
+    ProcessesPanel,
+    HeapPanel,
+    LogPanel,
+)  # type: ignore[assignment]
 """The panels, in the order of their tabs. A new one is a file of its own and a word here."""
 
 

@@ -74,7 +74,7 @@ class TabLine(Lines):
 
     @property
     def _gap(self) -> int:
-        return 2 if self.screen.size.width < 100 else 4
+        return 2 if self.screen.size.width < 140 else 4
 
     def _drawn_tab(self, tab: Tab, palette: Palette) -> Text:
         active = tab.panel == self._active
