@@ -36,7 +36,7 @@ class Frame:
 
 @dataclass(slots=True)
 class Parts:
-    """Time in us and what it was: SQL, on the CPU outside SQL, not told; what remains was waiting."""
+    """Time in us and what it was: on the CPU, in the database, not told; what remains was waiting."""
 
     wall: int = 0
     cpu: int = 0
@@ -223,16 +223,15 @@ def _stacks(profile: Profiled) -> Iterator[Stack]:
     ]
     for stack in profile.stacks:
         if all(0 <= number < len(frames) for number in stack.frames):
-            sql = stack.wall_us if stack.sql else 0
-            parts = Parts(stack.wall_us, 0 if stack.sql else stack.cpu_us, sql, 0 if stack.sql else stack.unknown_us)
+            parts = Parts(stack.wall_us, stack.cpu_us, stack.sql_us, stack.unknown_us)
             yield Stack(tuple(frames[number] for number in stack.frames), stack.samples, parts)
 
 
 def _merged(stacks: Iterable[Stack]) -> Iterator[Stack]:
-    merged: dict[tuple[tuple[Frame, ...], bool], tuple[list[int], Parts]] = {}
+    merged: dict[tuple[Frame, ...], tuple[list[int], Parts]] = {}
     for stack in stacks:
-        samples, parts = merged.setdefault((stack.frames, bool(stack.parts.sql)), ([], Parts()))
+        samples, parts = merged.setdefault(stack.frames, ([], Parts()))
         samples.append(stack.samples)
         parts.add(stack.parts)
-    for (frames, _), (samples, parts) in merged.items():
+    for frames, (samples, parts) in merged.items():
         yield Stack(frames, sum(samples), parts)

@@ -1,7 +1,7 @@
 """The one key table: it makes the bindings, the footer, the help and the palette.
 
 A screen or panel names the scopes it answers to (``bindings("everywhere", "panel", "endpoints")``); a new key is one
-entry here. Reserved for what is not built yet and not to be taken: ``t P E F [ ]`` and the digits 3 and 6.
+entry here. Reserved for what is not built yet and not to be taken: ``t F [ ]`` and the digit 6.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ Scope = Literal[
     "log",
     "detail",
     "endpoint",
+    "profile",
     "trace",
     "stack",
     "statement",
@@ -46,6 +47,7 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "log": "Log",
     "detail": "Every detail",
     "endpoint": "One endpoint",
+    "profile": "A profile",
     "trace": "One request",
     "stack": "One request while it runs",
     "statement": "One statement",
@@ -155,6 +157,13 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("x", "x", "plan", "plan", "Show the database's plan of the selected statement", "trace", 6, palette=True),
     Key("x", "x", "plan", "plan", "Show the database's plan of the statement", "statement", 2, palette=True),
     Key("x", "x", "plan", "plan again", "Ask the database for the plan anew", "plan", 2, palette=True),
+    # An endpoint's profile
+    Key("P", "P", "profile", "profile", "Sample the endpoint's requests for 10 s", "endpoints", 3),
+    Key("P", "P", "profile", "profile", "Sample this endpoint's requests for 10 s", "endpoint", 3, palette=True),
+    Key("right,l", "→", "unfold(True)", "unfold", "Show what a function called", "profile", 3),
+    Key("left,h", "←", "unfold(False)", "fold", "Fold it again, or go to its caller", "profile", 3),
+    Key("E", "E", "export", "export", "Write speedscope JSON and collapsed stacks here", "profile", 2, palette=True),
+    Key("P", "P", "profile", "again", "Sample again for 10 s", "profile", 4, palette=True),
     # Choosing columns
     Key("space", "space", "tick", "tick", "Tick the column, or not", "columns"),
     Key("a", "a", "every", "all", "Tick all columns", "columns"),

@@ -44,7 +44,7 @@ def profiled(
             for file, name, line, first in places
         ),
         stacks=tuple(
-            ProfileStack(tuple(map(places.index, frames)), ms // 10, ms * MS, cpu * MS, 0, sql)
+            ProfileStack(tuple(map(places.index, frames)), ms // 10, ms * MS, cpu * MS, ms * MS if sql else 0, 0)
             for frames, ms, cpu, sql in stacks
         ),
         unseen=("CPU bursts shorter than 5 ms are seen in the call that follows them.",) if stacks else (),

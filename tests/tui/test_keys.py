@@ -16,6 +16,7 @@ SCREENS: list[tuple[Scope, ...]] = [
     ("heap", "panel", "view", "everywhere"),
     ("log", "panel", "view", "everywhere"),
     ("endpoint", "detail", "view", "everywhere"),
+    ("profile", "detail", "view", "everywhere"),
     ("trace", "detail", "view", "everywhere"),
     ("stack", "detail", "view", "everywhere"),
     ("statement", "detail", "view", "everywhere"),
@@ -25,7 +26,7 @@ SCREENS: list[tuple[Scope, ...]] = [
 ]
 """The scopes that are together on one screen."""
 
-RESERVED = {"t", "P", "E", "F", "6", "left_square_bracket", "right_square_bracket"}
+RESERVED = {"t", "F", "6", "left_square_bracket", "right_square_bracket"}
 
 
 @pytest.mark.parametrize("scopes", SCREENS)

@@ -14,9 +14,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from flasktop.agent import cpu, native
+from flasktop.agent.commands.interval import Interval, Shares
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.commands.profile_answer import Counts, made
-from flasktop.agent.commands.stack_table import StackTable
+from flasktop.agent.commands.stack_table import StackTable, Tally
 from flasktop.agent.frames import current_frames
 from flasktop.agent.tables import key_of
 from flasktop.protocol.commands import GONE
@@ -60,19 +61,6 @@ class Profiling:
         """Nothing outlives a profile; the desk cancels the one under way."""
 
 
-class _Running:
-    """A request as it was at the last tick: the clocks then, and how many of its spans were counted."""
-
-    __slots__ = ("at_ns", "cpu_ns", "on_cpu", "spans", "trace")
-
-    def __init__(self, trace: RequestTrace) -> None:
-        self.trace = trace
-        self.at_ns = trace.start_ns
-        self.cpu_ns = trace.cpu_start_ns
-        self.spans = 0
-        self.on_cpu = False
-
-
 class _Run:
     """One profile while it is taken."""
 
@@ -82,7 +70,7 @@ class _Run:
         self._command = command
         self._job = job
         self._table = StackTable()
-        self._known: dict[int, _Running] = {}
+        self._known: dict[int, Interval] = {}
         self._counts = Counts()
         self._asynchronous = False
         self._sleep = native.original("time", "sleep")
@@ -131,7 +119,7 @@ class _Run:
             state = known.get(id(trace))
             if state is None:
                 self._counts.requests += 1
-                state = _Running(trace)
+                state = Interval(trace)
             self._known[id(trace)] = state
         if self._agent.greenlet_now is None:
             self._look_at_threads(wall_ns)
@@ -142,7 +130,7 @@ class _Run:
         return not trace.finished and key_of(trace) in self._keys
 
     def _look_at_threads(self, wall_ns: int) -> None:
-        newest: dict[int, _Running] = {}
+        newest: dict[int, Interval] = {}
         for state in self._known.values():
             # A body that nobody closes leaves a request open whose thread has long gone on to the next one.
             other = newest.get(state.trace.thread)
@@ -154,8 +142,7 @@ class _Run:
             if frame is not None:
                 self._asynchronous |= bool(state.trace.flags & ASYNC_VIEW)
                 tally = self._table.find(frame)
-                share = _share_of_cpu(state, cpu.thread_cpu_ns(thread))
-                self._count(tally, wall_ns, share)
+                self._count(tally, wall_ns, state.shares(cpu.thread_cpu_ns(thread), tally.sql))
 
     def _look_at_greenlets(self, wall_ns: int) -> None:
         """The greenlet that runs is on the CPU, the others wait. One that still runs at the next tick either computes
@@ -173,25 +160,25 @@ class _Run:
                 if frame is None or greenlet.gr_frame is not None:
                     continue  # it was just switched: the next tick sees it
             tally = self._table.find(frame)
-            share = _share_of_cpu(state, cpu_ns)
+            sql, share = state.shares(cpu_ns, tally.sql)
             if not runs:
                 share = 0.0
-            elif not state.on_cpu or share is None:
-                share = 1.0
-            state.on_cpu = runs
-            self._count(tally, wall_ns, share)
+            elif not state.ran or share is None:
+                share = 1.0 - sql
+            state.ran = runs
+            self._count(tally, wall_ns, (sql, share))
 
-    def _count(self, tally: Any, wall_ns: int, share: float | None) -> None:
-        """``share`` of the time was spent on the CPU, None where nobody knows; in SQL it is the database's."""
+    def _count(self, tally: Tally, wall_ns: int, shares: Shares) -> None:
+        """Add a sample of ``wall_ns``, divided by ``shares``."""
+        sql, on_cpu = shares
         self._counts.samples += 1
         tally.samples += 1
         tally.wall_ns += wall_ns
-        if tally.sql:
-            return
-        if share is None:
-            tally.unknown_ns += wall_ns
+        tally.sql_ns += int(wall_ns * sql)
+        if on_cpu is None:
+            tally.unknown_ns += int(wall_ns * (1.0 - sql))
         else:
-            tally.cpu_ns += int(wall_ns * share)
+            tally.cpu_ns += int(wall_ns * on_cpu)
 
     def _finished(self) -> int:
         pending = sum(key_of(trace) in self._keys for trace in list(self._agent.pending))
@@ -212,23 +199,3 @@ class _Run:
         if not self._agent.journal.free_slots:
             words.append("More requests were in flight than FLASKTOP_MAX_IN_FLIGHT: those beyond are not seen.")
         return tuple(words)
-
-
-def _share_of_cpu(state: _Running, cpu_ns: int) -> float | None:
-    """The part of a request's time outside SQL, since it was last looked at (or began), that was CPU; None: unknown."""
-    now = time.perf_counter_ns()
-    since, used = state.at_ns, cpu_ns - state.cpu_ns
-    known = cpu_ns >= 0 and state.cpu_ns >= 0
-    state.at_ns, state.cpu_ns = now, cpu_ns
-    wall = now - since
-    spans = state.trace.spans
-    if spans:
-        for span in spans[state.spans :]:
-            inside = span.start_ns + span.execute_ns - max(since, span.start_ns)
-            if inside > 0:
-                wall -= inside + span.fetch_ns
-                used -= span.cpu_ns * inside // max(inside, span.execute_ns)
-        state.spans = len(spans)
-    if not known:
-        return None
-    return min(1.0, max(0.0, used / wall)) if wall > 0 else 1.0 if used > 0 else 0.0

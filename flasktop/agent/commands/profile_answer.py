@@ -107,8 +107,8 @@ def made(table: StackTable, counts: Counts, rate: int, unseen: tuple[str, ...]) 
 
 
 def _stack(tally: Tally, frames: tuple[int, ...]) -> ProfileStack:
-    wall, used, unknown = (ns // 1000 for ns in (tally.wall_ns, tally.cpu_ns, tally.unknown_ns))
-    return ProfileStack(frames, tally.samples, wall, used, unknown, tally.sql)
+    times = (tally.wall_ns, tally.cpu_ns, tally.sql_ns, tally.unknown_ns)
+    return ProfileStack(frames, tally.samples, *(ns // 1000 for ns in times))
 
 
 def _fit(text: str) -> str:

@@ -43,14 +43,17 @@ _DEPTHS: Final = range(MAX_DEPTH)
 
 
 class Tally:
-    """What was counted for one stack (``spots``: numbers of places, outermost first), in ns."""
+    """What was counted for one stack (``spots``: numbers of places, outermost first), in ns.
 
-    __slots__ = ("cpu_ns", "samples", "spots", "sql", "unknown_ns", "wall_ns")
+    ``sql``: the stack ends in a call to the database.
+    """
+
+    __slots__ = ("cpu_ns", "samples", "spots", "sql", "sql_ns", "unknown_ns", "wall_ns")
 
     def __init__(self, spots: tuple[int, ...], sql: bool) -> None:
         self.spots = spots
         self.sql = sql
-        self.samples = self.wall_ns = self.cpu_ns = self.unknown_ns = 0
+        self.samples = self.wall_ns = self.cpu_ns = self.sql_ns = self.unknown_ns = 0
 
 
 class StackTable:

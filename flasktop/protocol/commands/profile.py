@@ -1,7 +1,7 @@
 """A profile of one endpoint: stacks sampled while its requests run, and only those.
 
-A sample stands for the time since the tick before it (``wall_us``); of that time the thread was on the CPU for
-``cpu_us``, in SQL for all of it where ``sql`` is True, and waited for the rest.
+A sample stands for the time since the tick before it (``wall_us``); of that time its thread was on the CPU for
+``cpu_us``, in the database for ``sql_us``, and waited for the rest.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class ProfileFrame(Message, frozen=True):
 class ProfileStack(Message, frozen=True):
     """All samples of one stack: ``frames`` are indices into ``Profiled.frames``, outermost first.
 
-    ``unknown_us`` is time of which nobody knows whether it was CPU or waiting.
+    ``cpu_us`` is CPU outside the database, ``unknown_us`` time of which nobody knows whether it was CPU or waiting.
     """
 
     frames: tuple[int, ...]
     samples: int
     wall_us: int
     cpu_us: int
+    sql_us: int
     unknown_us: int
-    sql: bool
 
 
 class Profiled(Message, frozen=True, tag="profiled"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual.binding import BindingType
+
 from flasktop.stats.views import EndpointDetail, EndpointKey, StatementKey
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.endpoint_page import endpoint_lines
@@ -19,7 +21,7 @@ class EndpointScreen(DetailScreen):
     """One endpoint: its numbers, its statements, its slowest, failed and recent requests."""
 
     scopes: ClassVar[tuple[Scope, ...]] = ("endpoint", "detail")
-    BINDINGS = bindings("endpoint")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("endpoint")
 
     key: EndpointKey
     view: EndpointDetail | None
@@ -50,3 +52,9 @@ class EndpointScreen(DetailScreen):
         key = choice[1] if isinstance(choice, tuple) and len(choice) == 2 else None
         others = [other[1] for other in self.page.keys(self.page.section) if isinstance(other, tuple)]
         show_plan(self.flasktop, key if isinstance(key, StatementKey) else None, others)
+
+    def action_profile(self) -> None:
+        """Sample its requests."""
+        from flasktop.tui.detail.profile import ProfileScreen
+
+        self.app.push_screen(ProfileScreen(self.key))

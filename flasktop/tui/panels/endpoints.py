@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from flasktop.protocol.records import STATEMENT
@@ -20,7 +21,7 @@ from flasktop.tui.draw.text import fit, left, line, right
 from flasktop.tui.draw.trend import trend
 from flasktop.tui.draw.units import clock, count, mean_count, ms, ms_unit, percent, rate
 from flasktop.tui.feed import Feed
-from flasktop.tui.keys import Scope
+from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share
 from flasktop.tui.thresholds import LATENCY_MS, STATEMENTS
@@ -121,6 +122,7 @@ class EndpointsPanel(ListPanel[EndpointRow]):
     scope: ClassVar[Scope] = "endpoints"
     default_sort: ClassVar[str] = "share"
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
+    BINDINGS: ClassVar[list[BindingType]] = bindings("endpoints")
 
     _several = False
 
@@ -147,6 +149,15 @@ class EndpointsPanel(ListPanel[EndpointRow]):
         from flasktop.tui.detail import EndpointScreen
 
         return EndpointScreen(row.key)
+
+    def action_profile(self) -> None:
+        """Sample the requests of the selected endpoint."""
+        from flasktop.tui.detail.profile import ProfileScreen
+
+        row = self.selected
+        if row is not None:
+            self.table.select(self.table.selected_key)
+            self.app.push_screen(ProfileScreen(row.key))
 
     def nothing(self, window: Window) -> str:
         if window is Window.ALL:

@@ -77,11 +77,11 @@ class MainScreen(ViewScreen):
 
     def on_screen_resume(self) -> None:
         """Show what happened meanwhile at once, not at the next refresh."""
-        if self.is_mounted and self.query(ListPanel):
+        if self.is_mounted:
             self.refresh_view()
 
     def footer_scopes(self) -> tuple[Scope, ...]:
-        return (*((self.active.scope,) if self.is_mounted else ()), "panel", "view", "everywhere")
+        return (*((self.active.scope,) if self._complete else ()), "panel", "view", "everywhere")
 
     # Parts
 
@@ -101,8 +101,14 @@ class MainScreen(ViewScreen):
     # Refresh
 
     def refresh_view(self) -> None:
-        self.active.refresh_view()
-        self._refresh_tabs()
+        if self._complete:
+            self.active.refresh_view()
+            self._refresh_tabs()
+
+    @property
+    def _complete(self) -> bool:
+        """Whether all parts are there: not before the first sight, nor while the screen is taken down."""
+        return len(self.query(ListPanel)) == len(PANELS) and bool(self.query("TabLine"))
 
     def _refresh_tabs(self) -> None:
         panels = [self.active] if self._filtering else self.query(ListPanel)
