@@ -1,7 +1,7 @@
 """The one key table: it makes the bindings, the footer, the help and the palette.
 
 A screen or panel names the scopes it answers to (``bindings("everywhere", "panel", "endpoints")``); a new key is one
-entry here. Reserved for what is not built yet and not to be taken: ``t F [ ]`` and the digit 6.
+entry here. Reserved for what is not built yet and not to be taken: ``F [ ]`` and the digit 6.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ Scope = Literal[
     "statement",
     "plan",
     "one heap",
+    "allocations",
+    "types",
     "start",
     "columns",
     "confirm",
@@ -53,6 +55,8 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "statement": "One statement",
     "plan": "A statement's plan",
     "one heap": "One heap",
+    "allocations": "Allocation sites",
+    "types": "Objects by type",
     "start": "Before there is an app",
     "columns": "Choosing columns",
     "confirm": "A question",
@@ -113,6 +117,17 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("s", "s", "sort(1)", "sort", "Sort by the next column", "one heap", 5),
     Key("S", "S", "sort(-1)", "sort back", "Sort by the previous column", "one heap"),
     Key("r", "r", "reverse", "reverse", "Reverse the order", "one heap"),
+    # What memory does, live
+    Key("t", "t", "trace_allocations", "trace", "Trace allocations: which lines' stay", "heap", 3, palette=True),
+    Key("o", "o", "count_objects", "objects", "Count live objects by type", "heap", 4, palette=True),
+    Key("t", "t", "trace_allocations", "trace", "Trace allocations: which lines' stay", "one heap", 6, palette=True),
+    Key("o", "o", "count_objects", "objects", "Count live objects by type", "one heap", 6, palette=True),
+    Key("t", "t", "again", "trace again", "Ask once more whether to trace", "allocations", 3, palette=True),
+    Key("left", "←", "time(-1)", "shorter", "Trace for a shorter time", "allocations"),
+    Key("right", "→", "time(1)", "longer", "Trace for a longer time", "allocations"),
+    Key("o", "o", "count", "count again", "Count again, and show what grew", "types", 2, palette=True),
+    Key("a", "a", "repeat", "every 10 s", "Count every 10 s, or no longer", "types", 3, palette=True),
+    Key("m", "m", "from_here", "mark", "Show growth from the last count on", "types", 4, palette=True),
     # Every list
     Key("1", "1", "panel('endpoints')", "endpoints", "Endpoints: which are slow, and why", "panel", palette=True),
     Key("2", "2", "panel('queries')", "queries", "Queries: which statements cost", "panel", palette=True),

@@ -21,12 +21,14 @@ SCREENS: list[tuple[Scope, ...]] = [
     ("stack", "detail", "view", "everywhere"),
     ("statement", "detail", "view", "everywhere"),
     ("one heap", "detail", "view", "everywhere"),
+    ("allocations", "detail", "view", "everywhere"),
+    ("types", "detail", "view", "everywhere"),
     ("start", "everywhere"),
     ("columns", "everywhere"),
 ]
 """The scopes that are together on one screen."""
 
-RESERVED = {"t", "F", "6", "left_square_bracket", "right_square_bracket"}
+RESERVED = {"F", "6", "left_square_bracket", "right_square_bracket"}
 
 
 @pytest.mark.parametrize("scopes", SCREENS)

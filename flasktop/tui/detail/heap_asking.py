@@ -14,6 +14,7 @@ from flasktop.stats.heaps import HeapLine, Take
 from flasktop.tui.detail.page import Page
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.heaps import HeapDesk, Trouble, Underway
+from flasktop.tui.memory_keys import count_objects, trace_allocations
 
 REST_S: Final = 0.3
 """So long the cursor rests on a row before it is asked who holds it."""
@@ -137,3 +138,11 @@ class AskingScreen(DetailScreen):
         else:
             self.searching = None
         self.show_pane()
+
+    # Keys
+
+    def action_trace_allocations(self) -> None:
+        trace_allocations(self.flasktop, self.key)
+
+    def action_count_objects(self) -> None:
+        count_objects(self.flasktop, self.key)

@@ -20,6 +20,7 @@ from flasktop.tui.draw.units import bytes_, clock, ms_unit, whole
 from flasktop.tui.feed import Feed
 from flasktop.tui.heap_keys import mark_heap, take_heap
 from flasktop.tui.keys import Scope, bindings
+from flasktop.tui.memory_keys import count_objects, trace_allocations
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import cell, number
 from flasktop.tui.panels.heap_preview import WorkerHeap, heap_preview
@@ -174,7 +175,9 @@ class HeapPanel(ListPanel[WorkerHeap]):
         return HeapScreen(row.worker.worker)
 
     def preview(self, row: WorkerHeap, feed: Feed) -> Drawing | None:
-        return partial(heap_preview, row)
+        rows = feed.store.memory(feed.now(), feed.window)
+        memory = next((each for each in rows if each.worker == row.worker.worker), None)
+        return partial(heap_preview, row, memory=memory)
 
     def _count_on(self) -> None:
         """Let the seconds of takes under way run."""
@@ -197,3 +200,13 @@ class HeapPanel(ListPanel[WorkerHeap]):
         row = self.selected
         if row is not None:
             mark_heap(self.flasktop, row.worker.worker, row.take)
+
+    def action_trace_allocations(self) -> None:
+        row = self.selected
+        if row is not None:
+            trace_allocations(self.flasktop, row.worker.worker)
+
+    def action_count_objects(self) -> None:
+        row = self.selected
+        if row is not None:
+            count_objects(self.flasktop, row.worker.worker)

@@ -8,11 +8,13 @@ from rich.style import Style
 from rich.text import Text
 
 from flasktop.stats.heaps import Take
+from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.views import WorkerRow
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit, line, safe
 from flasktop.tui.draw.units import bytes_, clock, ms_unit, whole
 from flasktop.tui.heaps import Trouble, Underway
+from flasktop.tui.panels.memory_preview import memory_preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,16 @@ class WorkerHeap:
     now: float
 
 
-def heap_preview(row: WorkerHeap, width: int, height: int, palette: Palette) -> list[Text]:
-    """The worker in a line, what its last take holds or why there is none, and its largest types."""
+def heap_preview(
+    row: WorkerHeap, width: int, height: int, palette: Palette, *, memory: MemoryRow | None = None
+) -> list[Text]:
+    """The worker in a line, what its last take holds or why there is none; below its largest types, or before there is
+    a take what its memory does."""
     lines = [line((f"worker {row.worker.worker.pid}", palette.strong), "   ", _sentence(row, palette))]
     if row.trouble is not None and row.trouble.hint:
         lines.append(line((safe(row.trouble.hint), palette.dim)))
+    if row.take is None and memory is not None:
+        return [*lines, *memory_preview(memory, width, height - len(lines), palette)]
     if row.take is None or height < 4:
         return lines
     lines.append(line())
