@@ -72,7 +72,6 @@ def snapshots() -> None:
     for count in (10_000, 30_000, 100_000, 300_000):
         tracer.start(1)
         held = [bytearray(10) for _ in range(count // 2)]
-        took, traces = 0.0, []
         begun = time.perf_counter()
         traces = tracer._get_traces()
         took = (time.perf_counter() - begun) * 1e3
