@@ -134,11 +134,7 @@ class Middleware:
         try:
             result = self.wsgi_app(environ, started)
         except BaseException as error:
-            trace.inside = False
-            trace.raised = type(error)
-            trace.flags |= RAISED
-            if not trace.status and isinstance(error, Exception):
-                trace.status = 500  # what every server answers for the app; SystemExit and the like end without
+            _note_raised(trace, error)
             agent.end(trace)
             raise
         trace.inside = False
@@ -159,6 +155,15 @@ class Middleware:
         """Called once for each URL rule that is used."""
         if self.settings.ignores(route):
             self.ignored_routes.add(route)
+
+
+def _note_raised(trace: RequestTrace, error: BaseException) -> None:
+    """An exception leaves the app, into the server."""
+    trace.inside = False
+    trace.raised = type(error)
+    trace.flags |= RAISED
+    if not trace.status and isinstance(error, Exception):
+        trace.status = 500  # what every server answers for the app; SystemExit and the like end without
 
 
 def _take_slot(agent: Agent, trace: RequestTrace) -> None:

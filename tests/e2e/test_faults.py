@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Serve, snapshot
 from tests.e2e.load import CALLS, Call, make, mixed, run
-from tests.e2e.servers import Kind, gunicorn, kind, until
+from tests.e2e.servers import Kind, Server, gunicorn, kind, until
 
 pytestmark = pytest.mark.e2e
 
@@ -37,7 +37,7 @@ def test_a_request_that_died_with_its_worker_is_shown_and_the_worker_comes_back(
     os.kill(pid, signal.SIGKILL)
     lived_ms = (time.monotonic() - started) * 1000
     visitor.join()
-    run(server.port, [Call("GET", "/slow?seconds=0.02", "/slow", 200)] * 60)
+    until(lambda: len(live(asked(server, directory))) == 3, server.said)  # as soon as the new one has served
     seen = snapshot(directory)
 
     (died,) = seen["died"]
@@ -45,6 +45,12 @@ def test_a_request_that_died_with_its_worker_is_shown_and_the_worker_comes_back(
     assert 300 <= died["age_ms"] <= lived_ms + 50
     assert len(live(seen)) == 3
     assert pid not in live(seen)
+
+
+def asked(server: Server, directory: Path) -> dict[str, list[dict[str, int]]]:
+    """What is seen after enough requests for all workers that are up."""
+    run(server.port, [Call("GET", "/slow?seconds=0.02", "/slow", 200)] * 60)
+    return snapshot(directory)
 
 
 def live(seen: dict[str, list[dict[str, int]]]) -> set[int]:
