@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
+from flasktop.agent.slots import release
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
 from flasktop.protocol.blackbox import SLOT, SLOT_PATH_AT, SLOT_ROUTE, SLOT_ROUTE_AT
@@ -126,7 +127,7 @@ def _rule_noter(app: AppInfo, middleware: Middleware) -> Callable[[RequestTrace]
             return
         if route in middleware.ignored_routes:
             trace.ignored = True
-            agent.release(trace)
+            release(agent, trace)
         elif trace.slot >= 0:
             journal = agent.journal
             _pack_route(journal.memory, journal.slots_at + trace.slot * SLOT.size + SLOT_ROUTE_AT, label)

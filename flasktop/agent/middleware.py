@@ -15,17 +15,13 @@ from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process, start
 from flasktop.agent.runtime import Agent
+from flasktop.agent.slots import take as _take_slot
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
-from flasktop.protocol.blackbox import SLOT
 from flasktop.protocol.records import RAISED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
     from flask import Flask
-
-_pack_slot = SLOT.pack_into
-_SLOT_SIZE = SLOT.size
-_METHODS = {name: name.encode() for name in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")}
 
 
 class Middleware:
@@ -164,19 +160,3 @@ def _note_raised(trace: RequestTrace, error: BaseException) -> None:
     trace.flags |= RAISED
     if not trace.status and isinstance(error, Exception):
         trace.status = 500  # what every server answers for the app; SystemExit and the like end without
-
-
-def _take_slot(agent: Agent, trace: RequestTrace) -> None:
-    """Write the request into the black box, so that a kill leaves it behind."""
-    journal = agent.journal
-    app = trace.app
-    path = b"" if app.mask_paths else trace.path.encode("latin-1", "replace")
-    method = _METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
-    try:
-        slot = journal.free_slots.pop()
-    except IndexError:
-        return  # more in flight than slots: it is recorded when it ends
-    trace.slot = slot
-    agent.running[slot] = trace
-    at = journal.slots_at + slot * _SLOT_SIZE
-    _pack_slot(journal.memory, at, 1, trace.start_ns, method, app.label, path, b"")

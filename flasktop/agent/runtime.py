@@ -23,9 +23,9 @@ from flasktop.agent.paths import Paths
 from flasktop.agent.recorder import Recorder
 from flasktop.agent.sampler import GcClock, Sampler
 from flasktop.agent.server import Server
+from flasktop.agent.slots import free_killed, release
 from flasktop.agent.sql.executed import SEEN
 from flasktop.agent.trace import RequestTrace, current_trace, sink
-from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
 from flasktop.protocol.messages import Hello, Totals
 from flasktop.rendezvous import WorkerFiles
 
@@ -35,8 +35,6 @@ SAMPLE_S: Final = 1.0
 UPKEEP_S: Final = 2.0
 """How often the socket and journal paths are checked (temporary folders are swept)."""
 TOUCH_S: Final = 600.0
-KILLED_GRACE_S: Final = 2.0
-"""A request ended by SystemExit counts as killed only if the worker is gone within this time."""
 STOP_WAIT_S: Final = 0.1
 PENDING_LIMIT: Final = 20_000
 """Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
@@ -177,7 +175,7 @@ class Agent:
         if self.pid != os.getpid():
             return  # a request that forked ends in both processes; it belongs to the parent
         try:
-            self.release(trace)
+            release(self, trace)
         except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
             guard.report("ending a request", error)
             if guard.off("ending a request"):
@@ -188,19 +186,6 @@ class Agent:
             self.dropped += 1
         if current_trace.get() is trace:
             current_trace.set(None)
-
-    def release(self, trace: RequestTrace) -> None:
-        """Give the slot of a request back, or keep it for a while as killed."""
-        slot = trace.slot
-        if slot >= 0:
-            trace.slot = -1
-            self.running[slot] = None
-            if trace.raised is not None and not issubclass(trace.raised, Exception):
-                self.journal.memory[self.journal.slots_at + slot * SLOT.size] = SLOT_KILLED
-                self.killed.append((time.perf_counter(), slot))
-            else:
-                self.journal.memory[self.journal.slots_at + slot * SLOT.size] = 0
-                self.journal.free_slots.append(slot)
 
     # -- the thread --
 
@@ -238,7 +223,7 @@ class Agent:
                 sample = now + SAMPLE_S
             self._guarded("recording", self.recorder.drain, sampler, due)
             self._guarded("keeping parameters", self.recorder.executed.take)
-            self._free_killed(now)
+            free_killed(self, now)
             if now >= upkeep:
                 upkeep = now + UPKEEP_S
                 self._guarded("hooking SQLAlchemy", install_sql, self.roots)
@@ -269,12 +254,6 @@ class Agent:
         elif work == self.server.step:
             with contextlib.suppress(Exception):
                 self.server.close("serving readers failed again and again")
-
-    def _free_killed(self, now: float) -> None:
-        while self.killed and now - self.killed[0][0] > KILLED_GRACE_S:
-            slot = self.killed.popleft()[1]
-            self.journal.blank(slot)
-            self.journal.free_slots.append(slot)
 
     def held_bytes(self) -> int:
         """An estimate of what the agent holds: the journal file and its tables."""
