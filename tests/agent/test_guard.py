@@ -83,7 +83,7 @@ HOT: list[tuple[str, Any, str]] = [
     ("beginning a request", middleware, "_take_slot"),
     ("wrapping a body", middleware, "wrap"),
     ("looking at the end of a body", body, "_was_sent_whole"),
-    ("ending a request", Agent, "release"),
+    ("ending a request", runtime, "release"),
 ]
 
 
