@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -39,6 +40,9 @@ COMPARED: Final[tuple[By, ...]] = ("module", "referrers")
 
 PATIENCE_S: Final = 1.0
 """So long a person's own questions about a new take go before those."""
+
+GIVES_WAY: Final = 3
+"""So many times those give way to a person's questions; then the person waits for once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,9 @@ class HeapDesk:
         self._troubles: dict[WorkerId, Trouble] = {}
         self._mark_next: set[WorkerId] = set()
         self._locks: dict[WorkerId, asyncio.Lock] = {}
+        self._asking: dict[WorkerId, int] = {}
+        self._background: dict[WorkerId, asyncio.Future[HeapPart]] = {}
+        self._gave_way: set[WorkerId] = set()
         self._answers: OrderedDict[Hashable, Message] = OrderedDict()
 
     # What is known
@@ -178,28 +185,51 @@ class HeapDesk:
         self._takes.pop(worker, None)
 
     async def _divide(self, worker: WorkerId, take: Take) -> None:
-        """Divide a new heap as it will be compared; where that fails, it is not compared so."""
-        if take.taken.take == UNKNOWN:
-            return
-        try:
+        """Divide a new heap as it will be compared, while nobody asks anything; what fails is not compared so."""
+        given_way = 0
+        missing = list(COMPARED) if take.taken.take != UNKNOWN else []
+        while missing:
             await asyncio.sleep(PATIENCE_S)
-            for by in COMPARED:
-                await self.walk(worker, take, (), by)
-        except FlasktopError:
-            return
+            if self._asking.get(worker):
+                continue
+            task = asyncio.ensure_future(self.walk(worker, take, (), missing[0], background=True))
+            if given_way < GIVES_WAY:
+                self._background[worker] = task
+            try:
+                await task
+                missing.pop(0)
+            except FlasktopError:
+                return
+            except asyncio.CancelledError:
+                if worker not in self._gave_way:
+                    raise
+                self._gave_way.discard(worker)
+                given_way += 1
+            finally:
+                self._background.pop(worker, None)
 
     # Asking
 
     async def walk(
-        self, worker: WorkerId, take: Take, steps: Sequence[Step], by: By, told: OnTold | None = None
+        self,
+        worker: WorkerId,
+        take: Take,
+        steps: Sequence[Step],
+        by: By,
+        told: OnTold | None = None,
+        *,
+        background: bool = False,
     ) -> HeapPart:
-        """Divide a set of ``take``; of the whole heap it is kept with the take.
+        """Divide a set of ``take``; of the whole heap it is kept with the take. What nobody waits for is asked in the
+        ``background``, and gives way to what somebody does.
 
         Raises:
             FlasktopError: it was not done; says why.
         """
         command = WalkHeap(take.taken.take, tuple(steps), by, ROWS)
-        part = await self._ask(worker, (worker, take.number, tuple(steps), by), command, HeapPart, told)
+        key = (worker, take.number, tuple(steps), by)
+        with nullcontext() if background else self._in_front(worker):
+            part = await self._ask(worker, key, command, HeapPart, told)
         if not steps:
             self.heaps.divided(worker, take.number, part)
             self._changed()
@@ -212,7 +242,20 @@ class HeapDesk:
             FlasktopError: it was not done; says why.
         """
         command = HeapPaths(take.taken.take, tuple(steps))
-        return await self._ask(worker, (worker, take.number, tuple(steps)), command, HeapHeld, told)
+        with self._in_front(worker):
+            return await self._ask(worker, (worker, take.number, tuple(steps)), command, HeapHeld, told)
+
+    @contextmanager
+    def _in_front(self, worker: WorkerId) -> Iterator[None]:
+        """Somebody waits for an answer: what nobody waits for gives way."""
+        self._asking[worker] = self._asking.get(worker, 0) + 1
+        background = self._background.pop(worker, None)
+        if background is not None and background.cancel():
+            self._gave_way.add(worker)
+        try:
+            yield
+        finally:
+            self._asking[worker] -= 1
 
     async def _ask(self, worker: WorkerId, key: Hashable, command: Command, answer: type[A], told: OnTold | None) -> A:
         doing = Underway(self._clock(), "waiting for another question to its heap")

@@ -370,6 +370,26 @@ def test_moving_on_ends_the_search_for_the_holder() -> None:
     play(act, source=feeding())
 
 
+def test_a_persons_question_goes_before_what_is_asked_for_comparing() -> None:
+    """That is given up, and asked again when it is quiet."""
+
+    async def act(stage: Stage) -> None:
+        heap = Heap()
+        slow = Slow(heap.walk)
+        stage.source.answers = {**heap.answers(), WalkHeap: slow.answer()}
+        await taken(stage)
+        await stage.until(lambda: sum(isinstance(command, WalkHeap) for _, command in stage.source.asked) == 1)
+        await stage.press("j")
+        await stage.until(lambda: slow.cancelled == 1)
+        await held(stage)
+
+        slow.gate.set()
+        newest = stage.app.heaps.heaps.newest
+        await stage.until(lambda: set(newest(worker(stage)).divisions) == {"type", "module", "referrers"})  # type: ignore[union-attr]
+
+    play(act, source=feeding())
+
+
 def test_a_copy_that_is_gone_is_said_in_words() -> None:
     """On both screens, and a new take helps."""
 

@@ -11,9 +11,10 @@ from flasktop.protocol.commands.heap import By, Step
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import HeapLine, Take, compare, requests_between
 from flasktop.tui.detail.context import Context
+from flasktop.tui.detail.heap_head import trouble_lines
 from flasktop.tui.detail.heap_page import compared_words, taken_words
 from flasktop.tui.detail.heap_set import HeapSetScreen, first_by
-from flasktop.tui.detail.heap_table import TALL, HeapTable, trouble_lines
+from flasktop.tui.detail.heap_table import TALL, HeapTable
 from flasktop.tui.detail.held_page import wrapped
 from flasktop.tui.detail.lists import ROOMY
 from flasktop.tui.detail.page import Line

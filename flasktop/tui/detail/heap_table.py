@@ -9,23 +9,22 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from flasktop.protocol.commands import GONE
 from flasktop.protocol.commands.heap import By, Step
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import Division, HeapLine, Take, lines_of
 from flasktop.stats.views import WorkerRow
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.heap_asking import AskingScreen
+from flasktop.tui.detail.heap_head import HeapHead, trouble_lines
 from flasktop.tui.detail.heap_page import Table, by_line, key_of, more_line, table_lines
 from flasktop.tui.detail.held_page import conclusion, held_lines, wrapped
 from flasktop.tui.detail.page import Line, Page
 from flasktop.tui.detail.screen import Crumbs
-from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line, safe
-from flasktop.tui.heap_keys import mark_heap, offers_in_process, take_heap
+from flasktop.tui.heap_keys import mark_heap, take_heap
 from flasktop.tui.heaps import Trouble
 from flasktop.tui.keys import Scope, bindings
-from flasktop.tui.widgets.lines import Lines, margin
+from flasktop.tui.widgets.lines import margin
 
 BESIDE_FROM: Final = 180
 """Cells from which on the holders stand beside the rows."""
@@ -35,26 +34,6 @@ PANE_FROM: Final = 10
 
 TALL: Final = 24
 """Lines of the body from which on its head may take more of them."""
-
-
-class HeapHead(Lines):
-    """What stands above the rows and does not scroll with them."""
-
-    DEFAULT_CSS = """
-    HeapHead { height: 1; }
-    """
-
-    _shown: Sequence[Text] = ()
-
-    def show(self, lines: Sequence[Text]) -> None:
-        """Show these lines."""
-        self._shown = lines
-        self.styles.height = len(lines)
-        self.redraw()
-
-    def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
-        edge = " " * margin(width)
-        return [line(edge, each) for each in self._shown]
 
 
 class HeapTable(AskingScreen):
@@ -110,10 +89,6 @@ class HeapTable(AskingScreen):
     def offered(self) -> tuple[By, ...]:
         """The ways to divide here."""
         raise NotImplementedError
-
-    def nothing(self, context: Context) -> list[Line]:
-        """What to say where there is no take."""
-        return []
 
     def deeper(self, row: HeapLine, step: Step) -> None:
         """Open the set that is a row."""
@@ -243,7 +218,7 @@ class HeapTable(AskingScreen):
         self.pane.styles.height = 0 if room < PANE_FROM else max(5, min(18, room * 2 // 5 + 1))
 
     def show_pane(self) -> None:
-        if not self.pane.size.width or not self.pane.size.height:
+        if not self.query("#pane") or not self.pane.size.width or not self.pane.size.height:
             return
         context = self.context(self.pane)
         palette = context.palette
@@ -266,8 +241,9 @@ class HeapTable(AskingScreen):
             return wrapped(self.not_walkable(), context.width, palette.dim)
         if isinstance(self.searching, Trouble):
             return trouble_lines(self.searching, context.width, palette)
-        words = self.searching.words(self.flasktop.clock()) if self.searching is not None else "…"
-        return [line((words, palette.accent))]
+        if self.searching is None:
+            return [line(("…", palette.dim))]
+        return [line(("Searching: ", palette.text), (self.searching.words(self.flasktop.clock()), palette.accent))]
 
     # Keys
 
@@ -319,13 +295,3 @@ class HeapTable(AskingScreen):
     def action_section(self, by: int) -> None:
         """The other half: what does not fit there can be scrolled."""
         (self.page if self.active is self.pane or not self.pane.size.height else self.pane).focus()
-
-
-def trouble_lines(trouble: Trouble, width: int, palette: Palette) -> list[Text]:
-    """What went wrong, and what to do."""
-    hint = safe(trouble.hint)
-    if trouble.reason == GONE:
-        hint += " h does."
-    elif offers_in_process(trouble):
-        hint += " h asks for that."
-    return [*wrapped(safe(trouble.message), width, palette.warn), *wrapped(hint, width, palette.dim)]

@@ -27,6 +27,8 @@ def held_lines(held: HeapHeld, row: HeapLine, width: int, palette: Palette) -> l
     lines = wrapped(conclusion(held, row), width, palette.warn + Style(bold=True) if _blames(held) else palette.text)
     if not held.complete:
         lines += wrapped("The search was given up for time: there may be other paths.", width, palette.dim)
+    if 0 < held.through < row.count / 2:
+        lines += wrapped("The others may be held elsewhere: ↵ divides them by who refers to them.", width, palette.dim)
     for i, path in enumerate(held.paths):
         lines.append(line())
         if i == 1:

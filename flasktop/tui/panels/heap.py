@@ -26,6 +26,7 @@ from flasktop.tui.panels.cells import cell, number
 from flasktop.tui.panels.heap_preview import WorkerHeap, heap_preview
 from flasktop.tui.panels.processes import slope, state
 from flasktop.tui.widgets.preview import Drawing
+from flasktop.tui.widgets.table import Table
 
 TICK_S: Final = 0.5
 """How often the seconds of a take under way are counted on."""
@@ -178,6 +179,11 @@ class HeapPanel(ListPanel[WorkerHeap]):
         rows = feed.store.memory(feed.now(), feed.window)
         memory = next((each for each in rows if each.worker == row.worker.worker), None)
         return partial(heap_preview, row, memory=memory)
+
+    def refresh_view(self) -> None:
+        """Show what is known now. (A take may end while the screen is being closed: there is no table then.)"""
+        if self.query(Table):
+            super().refresh_view()
 
     def _count_on(self) -> None:
         """Let the seconds of takes under way run."""
