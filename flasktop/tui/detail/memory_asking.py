@@ -11,7 +11,7 @@ from flasktop.protocol.commands import Command, Working
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.records import Message
 from flasktop.stats.views import WorkerRow
-from flasktop.tui.detail.heap_table import trouble_lines
+from flasktop.tui.detail.heap_head import trouble_lines
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.draw.palette import Palette
