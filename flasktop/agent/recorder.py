@@ -63,6 +63,7 @@ class Recorder:
     def drain(self, sampler: Sampler | None = None, due: bool = False) -> None:
         """Write frames until nothing is left; when ``due`` also a process sample and the changed totals."""
         self._journal.alive(time.time(), time.perf_counter())
+        self._take_executed()
         pending = self._source.pending
         while True:
             now_ns = time.perf_counter_ns()
@@ -109,6 +110,16 @@ class Recorder:
         dropped = self._source.dropped
         new, self._dropped_seen = dropped - self._dropped_seen, dropped
         return new
+
+    def _take_executed(self) -> None:
+        """What ran is known before its statement has an id that a reader may name."""
+        if guard.off("keeping parameters"):
+            sink.seen_cap = 0
+            return
+        try:
+            self.executed.take()
+        except Exception as error:  # noqa: BLE001 - the guard's: without parameters there are fewer plans, no less else
+            guard.report("keeping parameters", error)
 
     def _take_outside(self, now_ns: int) -> tuple[OutsideSpan, ...]:
         spans: list[OutsideSpan] = []

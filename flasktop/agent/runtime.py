@@ -222,7 +222,6 @@ class Agent:
             if due:
                 sample = now + SAMPLE_S
             self._guarded("recording", self.recorder.drain, sampler, due)
-            self._guarded("keeping parameters", self.recorder.executed.take)
             free_killed(self, now)
             if now >= upkeep:
                 upkeep = now + UPKEEP_S
@@ -249,8 +248,6 @@ class Agent:
         """After its last fault, what a part of ours leaves behind must not grow or keep others waiting."""
         if work == self.recorder.drain:
             self._switch_off()
-        elif work == self.recorder.executed.take:
-            sink.seen_cap = 0
         elif work == self.server.step:
             with contextlib.suppress(Exception):
                 self.server.close("serving readers failed again and again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from flasktop.agent.commands.job import CommandError
@@ -72,6 +73,8 @@ class Explaining:
         engine = described.sql()
         if engine is None:
             raise CommandError("The engine that ran this statement is gone.", "Ask when it has run again.", GONE)
+        if not executed.at and "__[" in executed.statement:
+            raise _let_go()  # SQLAlchemy's own text, which it makes anew for each list of values
         statement = checked(executed.statement, described.dialect)
         return Request(engine, statement, _with_reason(executed, engine, statement))
 
@@ -105,10 +108,16 @@ class Explaining:
             raise (planner.said(error) or failed(error)) from error
 
 
+def _let_go() -> CommandError:
+    return CommandError(
+        "What this statement last ran with has been let go of for newer statements.",
+        "Ask soon after it has run again.",
+        GONE,
+    )
+
+
 def _with_reason(executed: Executed, engine: Any, statement: str) -> Executed:
     """The same, but where it has placeholders and nothing is held for them: said to be so."""
-    from dataclasses import replace
-
     if executed.at or executed.unkept:
         return executed
     dialect = engine.dialect

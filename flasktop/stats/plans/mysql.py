@@ -36,8 +36,8 @@ _NAMES: Final = {
     "subqueries": "subquery",
 }
 _OPERATIONS: Final = {
-    "ALL": "read all",
-    "index": "read whole index",
+    "ALL": "scan",
+    "index": "index scan",
     "range": "range",
     "ref": "look up",
     "ref_or_null": "look up",
@@ -46,7 +46,7 @@ _OPERATIONS: Final = {
     "system": "one row",
     "index_merge": "merge indexes",
     "fulltext": "full text",
-    "hash_ALL": "read all, hashed",
+    "hash_ALL": "scan, hashed",
 }
 _CONDITIONS: Final = (
     ("index_condition", "by"),

@@ -56,6 +56,7 @@ def plan_lines(made: Made, key: StatementKey, context: Context) -> list[Line]:
         plain(_words(made.plan, context)),
         plain(_facts(made, context)),
         _tree(made, context),
+        plain(_parameters(made.planned, context)),
         plain([line(("Statement", palette.strong)), *sql_lines(key, context, context.width, EVERY_LINE)]),
     )
 
@@ -110,11 +111,9 @@ def _facts(made: Made, context: Context) -> list[Text]:
             (" in ", palette.dim),
             (ms_unit(planned.seconds * 1000), palette.text),
         ),
-        line((_parameters(planned), palette.dim)),
         line((_estimates(made), palette.dim)),
     ]
-    notes = [text for note in planned.notes for text in _wrapped(safe(note), context.width, palette.dim)]
-    return [*flowed(facts, context.width, palette), *notes]
+    return flowed(facts, context.width, palette)
 
 
 def _estimates(made: Made) -> str:
@@ -123,12 +122,16 @@ def _estimates(made: Made) -> str:
     return "the database estimates no rows; nothing was run"
 
 
-def _parameters(planned: Planned) -> str:
+def _parameters(planned: Planned, context: Context) -> list[Text]:
+    """With which parameters it was planned, and what may make it differ from the app's own plan."""
     if planned.parameters == LAST:
-        return f"with the parameters of {clock(planned.seen_at)}, which stayed in the app"
-    if planned.parameters == GENERIC:
-        return "for any parameters: those it ran with were not kept"
-    return "it has no parameters"
+        said = f"Planned with the parameters that it ran with at {clock(planned.seen_at)}; they stayed in the app."
+    elif planned.parameters == GENERIC:
+        said = "Planned for any parameters: those that it ran with were not kept."
+    else:
+        said = "It has no parameters."
+    style = context.palette.dim
+    return [text for each in (said, *map(safe, planned.notes)) for text in _wrapped(each, context.width, style)]
 
 
 # The tree

@@ -262,6 +262,15 @@ def test_parameters_too_large_are_not_kept(engine: Engine, worker: Worker) -> No
         assert isinstance(said, Planned) and said.parameters == GENERIC and ORDERS in said.plan
 
 
+def test_a_list_whose_values_were_let_go_of_is_not_asked_for(engine: Engine, worker: Worker) -> None:
+    number = worker.run(executing(engine, select(Order.id).where(Order.id.in_([1, 2]))))[-1]
+    table = worker.box.agent.recorder.executed
+    table._entries.clear()
+    said: Any = worker.ask(number)
+
+    assert said.reason == GONE and "let go" in said.message
+
+
 # -- locks and time --
 
 

@@ -91,7 +91,7 @@ def test_what_the_plan_lacks_is_said() -> None:
         await open_plan(stage)
         text = stage.text()
 
-        assert "for any parameters: those it ran with were not kept" in text
+        assert "Planned for any parameters: those that it ran with were not kept." in text
         assert "In the app a listener" in text and "the database estimates no rows" in text
         assert "✓ Finds its rows through an index: rec_review by primary key." in text
 
@@ -184,7 +184,7 @@ def test_y_copies_statement_words_tree_and_the_plan_as_it_came() -> None:
         copied = screen.copied()
 
         assert screen.key.text in copied
-        assert "Sort (rows 20,000, cost 1,804.8): sorts" in copied
+        assert "Sort (rows 20,000, cost 1,804.8): sorts all rows" in copied
         assert '"Node Type"' in copied
 
     play(act, source=feeding(planned("postgresql", "sort")))
