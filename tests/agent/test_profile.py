@@ -219,3 +219,18 @@ def test_a_tick_that_comes_late_stands_for_the_time_it_missed(held: Held, monkey
 
     assert profile.missed >= 15
     assert sum(stack.wall_us for stack in profile.stacks) >= 500_000
+
+
+def test_where_many_requests_run_some_stand_for_all(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flasktop.agent.commands import profile as module
+
+    monkeypatch.setattr(module, "LOOKS", 2)
+    for _ in range(5):
+        held.begin()
+    held.ask(seconds=1.0)
+    held.client.until(lambda: any("of 5 requests" in working.stage for working in held.client.of(Working)))
+    profile = held.profile()
+
+    assert profile.requests == 5
+    assert profile.samples <= 2 * profile.ticks
+    assert sum(stack.wall_us for stack in profile.stacks) == pytest.approx(5e6, rel=0.2)

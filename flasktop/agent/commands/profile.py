@@ -34,6 +34,8 @@ NAP_S: Final = 0.1
 """The longest sleep: so soon it is noticed that nobody waits any more."""
 SAY_S: Final = 0.25
 """How often the reader is told how far it is."""
+LOOKS: Final = 16
+"""Requests that are looked at in one tick; where more run, so many of them, at random, stand for all."""
 SPREAD: Final = 0.25
 """How far a tick lies from its time at most, in ticks."""
 
@@ -72,6 +74,7 @@ class _Run:
         self._table = StackTable()
         self._known: dict[int, Interval] = {}
         self._counts = Counts()
+        self._random = Random()
         self._asynchronous = False
         self._sleep = native.original("time", "sleep")
 
@@ -90,7 +93,7 @@ class _Run:
 
     def _sample_until(self, started: int, end: int) -> None:
         period = 1e9 / self._command.rate
-        random, counts = Random(), self._counts
+        random, counts = self._random, self._counts
         number, last, say = 1, started, 0
         due = started + int(period * (1 + random.uniform(-SPREAD, SPREAD)))
         while (now := time.perf_counter_ns()) < end:
@@ -121,35 +124,35 @@ class _Run:
                 self._counts.requests += 1
                 state = Interval(trace)
             self._known[id(trace)] = state
+        states = list(self._known.values())
         if self._agent.greenlet_now is None:
-            self._look_at_threads(wall_ns)
+            states = _newest_of_threads(states)
+        if len(states) > LOOKS:
+            wall_ns = wall_ns * len(states) // LOOKS
+            states = self._random.sample(states, LOOKS)
+        if self._agent.greenlet_now is None:
+            self._look_at_threads(states, wall_ns)
         else:
-            self._look_at_greenlets(wall_ns)
+            self._look_at_greenlets(states, wall_ns)
 
     def _is_wanted(self, trace: RequestTrace) -> bool:
         return not trace.finished and key_of(trace) in self._keys
 
-    def _look_at_threads(self, wall_ns: int) -> None:
-        newest: dict[int, Interval] = {}
-        for state in self._known.values():
-            # A body that nobody closes leaves a request open whose thread has long gone on to the next one.
-            other = newest.get(state.trace.thread)
-            if other is None or other.trace.start_ns < state.trace.start_ns:
-                newest[state.trace.thread] = state
+    def _look_at_threads(self, states: list[Interval], wall_ns: int) -> None:
         frames = current_frames()
-        for thread, state in newest.items():
-            frame = frames.get(thread)
+        for state in states:
+            frame = frames.get(state.trace.thread)
             if frame is not None:
                 self._asynchronous |= bool(state.trace.flags & ASYNC_VIEW)
                 tally = self._table.find(frame)
-                self._count(tally, wall_ns, state.shares(cpu.thread_cpu_ns(thread), tally.sql))
+                self._count(tally, wall_ns, state.shares(cpu.thread_cpu_ns(state.trace.thread), tally.sql))
 
-    def _look_at_greenlets(self, wall_ns: int) -> None:
+    def _look_at_greenlets(self, states: list[Interval], wall_ns: int) -> None:
         """The greenlet that runs is on the CPU, the others wait. One that still runs at the next tick either computes
         or blocks its whole hub: the thread's clock tells which."""
         agent = self._agent
         cpu_ns = cpu.thread_cpu_ns(agent.hub_thread, agent.hub_native)
-        for state in self._known.values():
+        for state in states:
             greenlet: Any = state.trace.greenlet() if state.trace.greenlet is not None else None
             if greenlet is None or greenlet.dead:
                 continue
@@ -157,8 +160,8 @@ class _Run:
             runs = frame is None
             if runs:
                 frame = current_frames().get(agent.hub_thread)
-                if frame is None or greenlet.gr_frame is not None:
-                    continue  # it was just switched: the next tick sees it
+                if frame is None or greenlet.dead or greenlet.gr_frame is not None:
+                    continue  # it was just switched, or ended
             tally = self._table.find(frame)
             sql, share = state.shares(cpu_ns, tally.sql)
             if not runs:
@@ -199,3 +202,13 @@ class _Run:
         if not self._agent.journal.free_slots:
             words.append("More requests were in flight than FLASKTOP_MAX_IN_FLIGHT: those beyond are not seen.")
         return tuple(words)
+
+
+def _newest_of_threads(states: list[Interval]) -> list[Interval]:
+    """One request a thread: a body that nobody closes leaves one open whose thread has long gone on to the next."""
+    newest: dict[int, Interval] = {}
+    for state in states:
+        other = newest.get(state.trace.thread)
+        if other is None or other.trace.start_ns < state.trace.start_ns:
+            newest[state.trace.thread] = state
+    return list(newest.values())
