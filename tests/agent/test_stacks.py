@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from flasktop.agent.trace import RequestTrace
 from flasktop.protocol.codec import encode
 from flasktop.protocol.commands import GONE, NOT_GRANTED, Answered, Ask, Failed
 from flasktop.protocol.commands.stacks import IN_APP, IN_SERVER, NOT_FOUND, RequestStack, StacksTaken, TakeStacks
-from flasktop.protocol.records import SQL, WAIT
+from flasktop.protocol.records import INTERPRETER, SQL, WAIT
 from tests.agent.support import Box, serve, until
 from tests.agent.test_server import Client
 
@@ -194,3 +195,75 @@ def test_no_source_is_read_but_of_bounded_regular_files(tmp_path: Path, monkeypa
     monkeypatch.setattr(source, "SIZE_LIMIT", 10)
     file.write_text("y" * 999)
     assert sources.line(str(file), 1) == ""
+
+
+def test_an_async_view_is_shown_by_its_coroutine(box: Box) -> None:
+    pytest.importorskip("asgiref")
+    import asyncio
+
+    from flask import Flask
+
+    from flasktop import FlaskTop
+
+    app = Flask("shop")
+    FlaskTop(app)
+
+    async def waits() -> None:
+        while not go.is_set():
+            await asyncio.sleep(0.05)
+
+    @app.get("/")
+    async def view() -> str:
+        await waits()
+        return "x"
+
+    thread = threading.Thread(target=serve, args=(app.wsgi_app,))
+    thread.start()
+    until(lambda: process.agent is not None and any(process.agent.running))
+    client = Client(str(box.agent.files.socket))
+    try:
+        answers: list[StacksTaken] = []
+
+        def found() -> bool:
+            answers[:] = [taken(client, next(asked))]
+            return any(stack.coroutine for stack in answers[0].stacks)
+
+        until(found)
+        told = lines(answers[0], answers[0].stacks[0])
+    finally:
+        client.socket.close()
+        go.set()
+        thread.join()
+
+    names = [name for name, _, _ in told]
+    assert answers[0].stacks[0].doing == WAIT
+    assert names.index("sleep") < names.index("waits") < names.index("view")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="told from what Linux says of a thread")
+def test_waiting_for_the_interpreters_lock_is_told_from_other_waiting(box: Box) -> None:
+    def compute() -> None:
+        while not go.is_set():
+            sum(range(1000))
+
+    rivals = [threading.Thread(target=compute) for _ in range(8)]
+    for rival in rivals:
+        rival.start()
+    try:
+        with serving(compute) as client:
+            kinds: list[str] = []
+
+            def seen() -> bool:
+                (stack,) = taken(client, next(asked)).stacks
+                kinds.append(f"{stack.doing} {stack.kind}")
+                return stack.kind == INTERPRETER or len(kinds) > 40
+
+            until(seen, 60.0)
+            assert f"{WAIT} {INTERPRETER}" in kinds or "cpu " in kinds, kinds
+    finally:
+        go.set()
+        for rival in rivals:
+            rival.join()
+    go.clear()
+    with serving(lambda: go.wait(60)) as client:
+        assert [stack.kind for stack in taken(client, next(asked)).stacks] == [""]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
-from flasktop.agent import cpu, frames, native
+from flasktop.agent import coroutines, cpu, frames, native
 from flasktop.agent.activity import Activity, Observer, statements_of
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.encode import METHOD_LIMIT, THREAD_LIMIT, decoded, shown_path
@@ -25,7 +25,7 @@ from flasktop.protocol.commands.stacks import (
     StacksTaken,
     TakeStacks,
 )
-from flasktop.protocol.records import INTERPRETER, STATEMENT, UNKNOWN, WAIT
+from flasktop.protocol.records import ASYNC_VIEW, DOING_UNKNOWN, INTERPRETER, STATEMENT, UNKNOWN, WAIT
 
 if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent
@@ -87,8 +87,10 @@ class Stacks:
     def _told(self, seen: frames.Seen, activity: Activity, table: _Table) -> RequestStack:
         trace, now_ns = seen.trace, time.perf_counter_ns()
         where = NOT_FOUND
+        stack = frames.inside_app(seen.stack) if seen.stack else ()
         if seen.stack:
             where = IN_APP if frames.entered(seen.stack) else IN_SERVER
+        coroutine = coroutines.stack_of(trace) if trace.flags & ASYNC_VIEW else ()
         statement, engine = self._statement(trace, activity.kind)
         return RequestStack(
             begun_us=trace.start_ns // 1000,
@@ -101,13 +103,14 @@ class Stacks:
             thread=fit_to_travel(activity.thread[:THREAD_LIMIT]),
             statements=statements_of(trace),
             cpu_us=activity.cpu_ns // 1000 if activity.cpu_ns != UNKNOWN else UNKNOWN,
-            frames=table.numbers(frames.inside_app(seen.stack)) if seen.stack else (),
+            frames=table.numbers(coroutine or stack),
             where=where,
-            doing=activity.doing,
+            doing=WAIT if coroutine and activity.doing == DOING_UNKNOWN else activity.doing,
             doing_us=max(now_ns - activity.since_ns, 0) // 1000 if activity.since_ns else UNKNOWN,
             kind=activity.kind,
             statement=statement,
             engine=engine,
+            coroutine=bool(coroutine),
         )
 
     def _statement(self, trace: RequestTrace, kind: str) -> tuple[str, str]:

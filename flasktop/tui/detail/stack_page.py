@@ -27,6 +27,8 @@ from flasktop.tui.looking import Look
 FRAMES: Final = "frames"
 SQL_LINES: Final = 8
 """Lines that a statement takes at most."""
+ROOMY: Final = 18
+"""Lines from which on a statement is laid out."""
 LONG_S: Final = 1.0
 """From so long on it is said that it has stood at one place."""
 
@@ -63,7 +65,7 @@ def stack_lines(row: InFlightRow | None, seen: Look | None, context: Context) ->
 
 def _words(seen: Look, stack: RequestStack, context: Context) -> list[Text]:
     palette = context.palette
-    said = safe(sentence(stack, seen.frames, context.directory))
+    said = safe(sentence(stack, seen.frames, context.directory, with_statement=not _has_statement(stack, context)))
     style = doing_style(stack.doing, stack.kind, palette) + Style(bold=True)
     lines = _wrapped(said, style, context.width, 2)
     stood = seen.at - seen.since
@@ -87,14 +89,13 @@ def _wrapped(said: str, style: Style, width: int, most: int) -> list[Text]:
 def _head(row: InFlightRow | None, stack: RequestStack | None, context: Context) -> list[Line]:
     palette = context.palette
     facts: list[Text] = []
-    if row is not None:
-        style = age_style(row.age_ms, row.p95_ms, palette)
-        facts.append(line((f"running for {ms_unit(row.age_ms)}", style + Style(bold=True))))
-        times = over_p95(row.age_ms, row.p95_ms)
-        if times is not None:
-            facts.append(line((f"{times:.1f}× the p95 of its endpoint, {ms_unit(row.p95_ms)}", style)))
-    elif stack is not None:
-        facts.append(line((f"running for {ms_unit(stack.age_us / 1e3)}", palette.strong)))
+    age_ms = max(row.age_ms if row is not None else 0.0, stack.age_us / 1e3 if stack is not None else 0.0)
+    p95_ms = row.p95_ms if row is not None else None
+    style = age_style(age_ms, p95_ms, palette)
+    facts.append(line((f"running for {ms_unit(age_ms)}", style + Style(bold=True))))
+    times = over_p95(age_ms, p95_ms)
+    if times is not None:
+        facts.append(line((f"{times:.1f}× the p95 of its endpoint, {ms_unit(p95_ms)}", style)))
     if stack is not None:
         facts.append(line((f"{plural(stack.statements, 'statement')} so far", palette.text)))
         if stack.cpu_us != UNKNOWN:
@@ -107,8 +108,13 @@ def _head(row: InFlightRow | None, stack: RequestStack | None, context: Context)
     return [Line(text) for text in flowed(facts, context.width, palette)]
 
 
+def _has_statement(stack: RequestStack, context: Context) -> bool:
+    """Whether the statement that runs stands below, laid out."""
+    return stack.doing == SQL and bool(stack.statement) and context.height >= ROOMY
+
+
 def _statement(stack: RequestStack, context: Context) -> list[Line]:
-    if stack.doing != SQL or not stack.statement or context.height < 20:
+    if not _has_statement(stack, context):
         return []
     laid_out = highlight(pretty(stack.statement, max(20, context.width)), context.palette).split("\n", allow_blank=True)
     shown = [cut(each, context.width) for each in laid_out[:SQL_LINES]]

@@ -89,14 +89,16 @@ def doing_style(doing: str, kind: str, palette: Palette) -> Style:
     return {WAIT: palette.wait, CPU: palette.cpu}.get(doing, palette.dim)
 
 
-def sentence(stack: RequestStack, frames: Sequence[StackFrame], directory: str = "", extra_ms: float = 0.0) -> str:
-    """What a request does now, and where; ``frames`` are its own, innermost first, ``extra_ms`` what passed since."""
+def sentence(
+    stack: RequestStack, frames: Sequence[StackFrame], directory: str = "", *, with_statement: bool = True
+) -> str:
+    """What a request does now, and where; ``frames`` are its own, innermost first."""
     own = next((frame for frame in frames if frame.own), None)
     at = place(own.file, own.line, directory, 200) if own is not None else ""
-    lasted = f" {ms_unit(stack.doing_us / 1e3 + extra_ms)}" if stack.doing_us != UNKNOWN else ""
+    lasted = f" {ms_unit(stack.doing_us / 1e3)}" if stack.doing_us != UNKNOWN else ""
     called = f", called at {at}" if at else ""
     if stack.doing == SQL:
-        return _database(stack, lasted) + called
+        return _database(stack, lasted, with_statement) + called
     if not frames:
         return _nowhere(stack)
     if stack.where == IN_SERVER:
@@ -138,10 +140,11 @@ def _nowhere(stack: RequestStack) -> str:
     return "Its stack could not be taken: it ended just then, or its thread serves another request by now."
 
 
-def _database(stack: RequestStack, lasted: str) -> str:
+def _database(stack: RequestStack, lasted: str, with_statement: bool) -> str:
     after = f" for{lasted}" if lasted else ""
     if stack.kind == STATEMENT:
-        return f"running SQL{after}: {' '.join(stack.statement.split())}" if stack.statement else f"running SQL{after}"
+        text = f": {' '.join(stack.statement.split())}" if stack.statement and with_statement else ""
+        return f"running SQL{after}{text}"
     words = {
         COMMIT: f"committing{after}",
         ROLLBACK: f"rolling back{after}",
