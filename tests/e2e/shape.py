@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable
 
 from flask import Flask
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
 
 from flasktop import FlaskTop
+from flasktop.agent import native
 
 SLEEP, HEAVY, LIGHT = json.loads(os.environ.get("E2E_SHAPE", "[0.12, 0.06, 0.02]"))
 
@@ -49,6 +53,7 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config["FLASKTOP_NAME"] = "shape"
     FlaskTop(app)
+    engine = engine_that_sleeps()
 
     @app.get("/shape")
     def shape() -> dict[str, float]:
@@ -59,4 +64,24 @@ def create_app() -> Flask:
         burns(0.005)
         return "other"
 
+    @app.get("/sql")
+    def sql() -> str:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT snooze(0.2)"))
+        burns(0.02)
+        return "sql"
+
+    @app.get("/blocks")
+    def blocks() -> str:
+        """Sleeps so that under gevent nobody else runs, as a driver in C does that knows nothing of greenlets."""
+        native.original("time", "sleep")(0.3)
+        return "blocked"
+
     return app
+
+
+def engine_that_sleeps() -> Engine:
+    """A database with a function ``snooze(seconds)``."""
+    engine = create_engine("sqlite://", poolclass=NullPool)
+    event.listen(engine, "connect", lambda connection, _: connection.create_function("snooze", 1, time.sleep))
+    return engine

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -135,6 +136,35 @@ def test_only_the_endpoints_own_requests_are_sampled(kind: Kind, serve: Serve, d
     assert any(name.endswith("other") for name in seen)
     assert not seen & {"sleeps", "heavy", "light"}
     assert sum(stack.samples for stack in profile.stacks) + profile.dropped == profile.samples
+
+
+def whole(profile: Profiled) -> dict[str, float]:
+    """The parts of all sampled time."""
+    wall = sum(stack.wall_us for stack in profile.stacks)
+    return {
+        "sql": sum(stack.sql_us for stack in profile.stacks) / wall,
+        "cpu": sum(stack.cpu_us for stack in profile.stacks) / wall,
+        "unknown": sum(stack.unknown_us for stack in profile.stacks) / wall,
+    }
+
+
+def test_a_statement_that_runs_is_neither_cpu_nor_waiting(serve: Serve, directory: Path) -> None:
+    with visited(serve(KINDS[0]), ("/sql", "/sql")):
+        profile = profiled(directory, EndpointKey("shape", "GET", "/sql"), 2.0)
+
+    parts = whole(profile)
+    assert parts["sql"] > 0.6
+    assert 0 < parts["cpu"] < 0.25
+
+
+def test_a_call_that_blocks_the_whole_hub_is_not_taken_for_cpu(serve: Serve, directory: Path) -> None:
+    with visited(serve(KINDS[1]), ("/blocks",)):
+        profile = profiled(directory, EndpointKey("shape", "GET", "/blocks"), 2.0)
+
+    parts = whole(profile)
+    assert sums(profile, "create_app.<locals>.blocks" if sys.version_info >= (3, 11) else "blocks")["wall"] > 0
+    assert parts["cpu"] < 0.35
+    assert parts["unknown"] == 0
 
 
 def test_an_endpoint_that_nobody_asks_for_has_no_samples(serve: Serve, directory: Path) -> None:
