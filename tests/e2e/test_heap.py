@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ import psutil
 import pytest
 
 from flasktop.client.ask import Address, ask
+from flasktop.demo.server import Shop
+from flasktop.demo.shop import seed
 from flasktop.protocol.commands.heap import (
     DropHeap,
     HeapDropped,
@@ -33,7 +36,7 @@ from flasktop.protocol.commands.heap import (
 from flasktop.rendezvous import WorkerFiles, scan
 from tests.databases import SERVERS, database_url
 from tests.e2e.conftest import Serve, flasktop
-from tests.e2e.servers import ROOT, Kind, Server, flask_run, gunicorn, need, until
+from tests.e2e.servers import ROOT, Kind, Server, clear, flask_run, gunicorn, need, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(sys.platform != "linux", reason="heaps are copied on Linux only")]
 
@@ -205,3 +208,31 @@ def test_thread_local_connections_survive_fifty_takes_in_open_transactions(name:
     )
 
     assert (done.returncode, done.stdout) == (0, "50 takes, 8 transactions committed\n"), done.stderr
+
+
+def test_the_demos_leak_is_named(tmp_path: Path) -> None:
+    """From the type that grew to the module global that holds it."""
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    seed.stock(url)
+    folder = Path(tempfile.mkdtemp(prefix="fts", dir="/tmp"))
+    try:
+        with Shop(folder, url) as shop:
+            for _ in range(20):
+                request = urllib.request.Request(f"http://127.0.0.1:{shop.port}/quotes", data=b"buyer=me")
+                urllib.request.urlopen(request, timeout=60).close()
+            found = [holder_of(files, "flasktop.demo.shop.views.quotes.Quote") for files in scan(shop.sockets)]
+    finally:
+        clear(folder)
+
+    holders = [held for held in found if held is not None]
+    assert {held.holder for held in holders} == {"flasktop.demo.shop.views.quotes.QUOTES"}
+    assert sum(held.through for held in holders) >= 20
+    assert holders[0].paths[0][1].edge == "QUOTES"
+
+
+def holder_of(files: WorkerFiles, kind: str) -> HeapHeld | None:
+    """Who holds the objects of a type in a worker; None where it has none."""
+    address = Address(files.socket, os.geteuid(), files.pid, files.started_ms)
+    taken = asyncio.run(ask(address, TakeHeap(), HeapTaken))
+    steps = [Step("type", row.index) for row in taken.by_type if row.name == kind]
+    return asyncio.run(ask(address, HeapPaths(taken.take, tuple(steps)), HeapHeld)) if steps else None

@@ -17,7 +17,7 @@ from flasktop.protocol.records import UNKNOWN
 if TYPE_CHECKING:
     from flasktop.agent.heap.weigh import Nodes, Weighing
 
-SEARCH_S: Final = 25.0
+SEARCH_S: Final = 40.0
 """For so long ways are looked for; what was found until then is told."""
 MAX_PATHS: Final = 20
 ONE_EACH: Final = 1
@@ -40,13 +40,16 @@ def held(weighing: Weighing, asked: HeapPaths, *, values: bool) -> HeapHeld:
     target = found[0][1]
     limit = max(1, min(asked.limit, MAX_PATHS))
     search = _Search(weighing, target, _not_the_apps(target))
-    ways, complete = search.ways(limit)
+    ways, complete = search.ways(1)
     if complete and not ways:
         search = _Search(weighing, target, [])
-        ways, complete = search.ways(limit)
+        ways, complete = search.ways(1)
     through, through_bytes = UNKNOWN, UNKNOWN
     if ways and ways[0].holder:
         through, through_bytes = search.only_through(ways[0], nodes)
+    if ways and limit > 1:
+        more, complete = search.ways(limit - 1)
+        ways += more
     return HeapHeld(
         take=asked.take,
         target=weighing.kind_of(target),

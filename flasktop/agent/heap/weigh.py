@@ -7,11 +7,12 @@ another thread holds at the fork would stay held in the child for ever.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from types import CodeType
 from typing import Any, Final
 
 import guppy
@@ -41,18 +42,23 @@ REFERRERS_NAMED: Final = 4
 DIVISIONS_KEPT: Final = 12
 """Divisions kept for walking on; an older one is made again, with the same rows."""
 
+FOLDERS: Final = (os.path.dirname(guppy.__file__), os.path.dirname(__file__))
+"""Where the code that weighs is."""
+
 Nodes = Any
 """A set of objects: guppy3's NodeSet, which it hides from its own walks."""
 
 
-@dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a division."""
+    """One row of a division. (No dataclass: the code that one generates could not be told from the app's.)"""
 
-    name: str
-    count: int
-    bytes: int
-    nodes: Nodes
+    __slots__ = ("bytes", "count", "name", "nodes")
+
+    def __init__(self, name: str, count: int, size: int, nodes: Nodes) -> None:
+        self.name = name
+        self.count = count
+        self.bytes = size
+        self.nodes = nodes
 
 
 class Weighing:
@@ -69,6 +75,7 @@ class Weighing:
         self.kinds: Any = self.guppy.Clodo.classifier
         self._divisions: OrderedDict[tuple[tuple[tuple[str, int], ...], str], list[Row]] = OrderedDict()
         self.whole: Nodes = self.hv.heap()
+        self.whole -= self._own(self.whole)
         self._dividers: dict[By, Callable[[Nodes], list[Row]]] = {
             "type": self._by_type,
             "module": self._by_module,
@@ -197,6 +204,16 @@ class Weighing:
     def _row(self, name: str, part: Iterable[object]) -> Row:
         nodes = self.view.mutnodeset(part)  # a bit an object; guppy3 hands out tuples
         return Row(name, len(nodes), self.size(nodes), nodes)
+
+    def _own(self, nodes: Nodes) -> Nodes:
+        """The code and the classes that weigh: they grow while they do (on Python 3.10, code has caches)."""
+        own = self.view.mutnodeset()
+        for kind, part in self.guppy.Type.classifier.partition_cli(nodes):
+            if kind is CodeType:
+                own |= [code for code in part if code.co_filename.startswith(FOLDERS)]
+            elif kind is type:
+                own |= [one for one in part if naming.type_module(one).partition(".")[0] == "guppy"]
+        return own
 
     # -- kinds: what guppy3 divides types into, a class or the dicts of a class --
 

@@ -12,8 +12,9 @@ from typing import Final, Literal
 from flasktop.protocol.records import Message
 
 By = Literal["type", "module", "referrers", "owner", "size", "object"]
-"""How a set can be divided: by type, by the module of the class, by what kinds of objects refer to it, by the type
-whose dict it is, by size, and into single objects."""
+"""How a set can be divided: by type (attribute dicts apart, as ``dict of shop.Quote``), by the module of the class, by
+what kinds of objects refer to it, by owner (attribute dicts counted with the objects that they belong to), by size, and
+into single objects."""
 
 BYS: Final[tuple[By, ...]] = ("type", "module", "referrers", "owner", "size", "object")
 

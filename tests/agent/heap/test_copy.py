@@ -119,7 +119,7 @@ def test_a_copy_that_died_is_told_and_leaves_nothing(worker: Worker, number: sig
     assert error.reason == IMPOSSIBLE and f"died of {number.name}" in error.message
     assert worker.take().take == taken.take + 1
     worker.ask(DropHeap(taken.take + 1), HeapDropped)
-    until(lambda: psutil.Process(worker.pid).num_fds() == before)
+    until(lambda: psutil.Process(worker.pid).num_fds() <= before)
 
 
 def test_a_copy_that_dies_at_work_is_told(worker: Worker) -> None:
@@ -206,7 +206,7 @@ def test_hanging_up_on_a_walk_leaves_the_copy_for_the_next_question(worker: Work
     asyncio.run(hang_up())
 
     part = worker.walk(taken.take, "referrers", limit=1000)
-    assert (part.count, part.bytes) == (taken.objects, taken.bytes)
+    assert part.count == taken.objects and abs(part.bytes - taken.bytes) < 8192
     assert worker.copy() == copy
 
 
