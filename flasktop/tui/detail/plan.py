@@ -126,8 +126,9 @@ class PlanScreen(DetailScreen):
     # What a drill-down screen says about itself
 
     def refresh_view(self) -> None:
-        """A plan stands as it was made: what changes is only what is counted while it is asked for."""
-        self.redraw()
+        """A plan stands as it was made, and may be long: it is drawn when it comes, not at each refresh."""
+        if not isinstance(self.view, Made):
+            self.redraw()
 
     def read(self) -> object | None:
         return self.view
