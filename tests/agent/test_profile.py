@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -36,12 +37,19 @@ class Held:
         def quick() -> str:
             return "quick"
 
+        @app.get("/async")
+        async def asynchronous() -> str:
+            while not self.let_go.is_set():
+                await asyncio.sleep(0.02)
+            return "async"
+
         self.app = app
         self.threads: list[threading.Thread] = []
         self.let_go.set()
         serve(app, "/held")
         serve(app, "/quick")
-        box.traces(2)
+        serve(app, "/async")
+        box.traces(3)
         self.let_go.clear()
         self.routes = {route.route: number for number, route in box.routes.items()}
         self.client = Client(str(box.agent.files.socket))
@@ -234,3 +242,16 @@ def test_where_many_requests_run_some_stand_for_all(held: Held, monkeypatch: pyt
     assert profile.requests == 5
     assert profile.samples <= 2 * profile.ticks
     assert sum(stack.wall_us for stack in profile.stacks) == pytest.approx(5e6, rel=0.2)
+
+
+def test_an_async_view_is_seen_where_it_waits(held: Held) -> None:
+    held.begin("/async")
+    held.ask("/async", seconds=0.6)
+    profile = held.profile()
+
+    wall = sum(stack.wall_us for stack in profile.stacks)
+    names = {number for number, frame in enumerate(profile.frames) if frame.own and "asynchronous" in frame.function}
+    inside = [stack for stack in profile.stacks if names & {*stack.frames}]
+    assert sum(stack.wall_us for stack in inside) > 0.5 * wall
+    assert not any(stack.cpu_us for stack in profile.stacks)
+    assert any("Async views" in words for words in profile.unseen)

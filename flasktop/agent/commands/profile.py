@@ -11,9 +11,10 @@ from __future__ import annotations
 import sys
 import time
 from random import Random
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from flasktop.agent import cpu, native
+from flasktop.agent import coroutines, cpu, native
 from flasktop.agent.commands.interval import Interval, Shares
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.commands.profile_answer import Counts, made
@@ -142,10 +143,20 @@ class _Run:
         frames = current_frames()
         for state in states:
             frame = frames.get(state.trace.thread)
-            if frame is not None:
-                self._asynchronous |= bool(state.trace.flags & ASYNC_VIEW)
+            if state.trace.flags & ASYNC_VIEW:
+                self._look_at_coroutine(state, frame, wall_ns)
+            elif frame is not None:
                 tally = self._table.find(frame)
                 self._count(tally, wall_ns, state.shares(cpu.thread_cpu_ns(state.trace.thread), tally.sql))
+
+    def _look_at_coroutine(self, state: Interval, frame: FrameType | None, wall_ns: int) -> None:
+        """An async view runs in a thread of its own: what it awaits can be seen; what it computes, nobody knows."""
+        self._asynchronous = True
+        spots = coroutines.stack_of(state.trace)
+        if spots:
+            self._count(self._table.find_spots(spots), wall_ns, (0.0, 0.0))
+        elif frame is not None:
+            self._count(self._table.find(frame), wall_ns, (0.0, None))
 
     def _look_at_greenlets(self, states: list[Interval], wall_ns: int) -> None:
         """The greenlet that runs is on the CPU, the others wait. One that still runs at the next tick either computes
@@ -196,7 +207,7 @@ class _Run:
         if self._agent.greenlet_now is None and not cpu.supported():
             words.append("This system does not tell the CPU time of other threads: CPU and waiting are not told apart.")
         if self._asynchronous:
-            words.append("Async views run in a thread of their own, which is not followed: here they wait.")
+            words.append("Async views are seen where they wait; while they compute, in the call that waits for them.")
         if self._agent.greenlet_now is not None:
             words.append("Greenlets that a request starts, and the threads of gevent's pool, are not followed.")
         if not self._agent.journal.free_slots:

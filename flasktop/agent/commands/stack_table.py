@@ -7,6 +7,7 @@ frame is kept: it would keep the app's objects alive, and run their destructors 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import CodeType, FrameType
 from typing import Final
 
@@ -78,12 +79,24 @@ class StackTable:
             code = frame.f_code
             instruction = frame.f_lasti
             number = numbers.get((id(code), instruction))
-            stack.append(self._new_spot(frame, code, instruction) if number is None else number)
+            if number is None:
+                callsite.is_own(frame)  # judged, and a template's lines kept, while there is a frame to ask
+                number = self._new_spot(code, instruction)
+            stack.append(number)
             frame = frame.f_back
         if frame is not None:
             stack.append(CUT)
         seen = tuple(stack)
         return self._as_seen.get(seen) or self._new_stack(seen)
+
+    def find_spots(self, spots: Sequence[Spot]) -> Tally:
+        """The tally of a stack of the app's alone, innermost place first: what a coroutine awaits."""
+        numbers = self._numbers
+        seen = tuple(
+            self._new_spot(code, instruction) if (number := numbers.get((id(code), instruction))) is None else number
+            for code, instruction in spots[:MAX_DEPTH]
+        )
+        return self._as_seen.get(seen) or self._new_stack(seen, inside=True)
 
     def tallies(self) -> list[Tally]:
         """All stacks, those that took the most time first."""
@@ -93,10 +106,9 @@ class StackTable:
         """The place of that number; None for a pseudo one."""
         return self._spots[number]
 
-    def _new_spot(self, frame: FrameType, code: CodeType, instruction: int) -> int:
+    def _new_spot(self, code: CodeType, instruction: int) -> int:
         if len(self._spots) >= MAX_SPOTS:
             return ELSEWHERE
-        callsite.is_own(frame)  # judged, and a template's lines kept, while there is a frame to ask
         file = code.co_filename
         kind = _SQL_KIND if file.startswith(_SQL) else _OURS_KIND if file.startswith(_AGENT) else _APP_KIND
         number = self._numbers[id(code), instruction] = len(self._spots)
@@ -104,15 +116,16 @@ class StackTable:
         self._kinds.append(kind)
         return number
 
-    def _new_stack(self, seen: tuple[int, ...]) -> Tally:
-        """A stack as it is shown: from where the server called the app, without frames of ours."""
+    def _new_stack(self, seen: tuple[int, ...], *, inside: bool = False) -> Tally:
+        """A stack as it is shown: from where the server called the app, without frames of ours; ``inside``: all of it
+        is the app's."""
         if len(self._as_seen) >= MAX_STACKS or self._cells + len(seen) > MAX_CELLS:
             return self.rest
         kinds = [self._kinds[number] for number in seen]
         entry = next((at for at in reversed(range(len(seen))) if kinds[at] == _OURS_KIND), None)
-        inside = seen if entry is None else seen[:entry]
-        shown = tuple(number for number in reversed(inside) if not self._kinds[number])
-        if entry is None and seen[-1:] != (CUT,):
+        part = seen if entry is None else seen[:entry]
+        shown = tuple(number for number in reversed(part) if not self._kinds[number])
+        if entry is None and not inside and seen[-1:] != (CUT,):
             shown = (SERVER, *shown)
         key = (shown, _SQL_KIND in kinds)
         tally = self._tallies.get(key)
