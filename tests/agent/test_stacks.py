@@ -116,6 +116,7 @@ def test_the_statement_that_runs_is_told_masked(box: Box) -> None:
         with engine.connect() as connection:
             connection.connection.create_function("hang", 0, lambda: int(go.wait(60)))
             connection.execute(sqlalchemy.text("select hang() where 7 = 7")).all()
+        engine.dispose()
 
     with serving(query) as client:
         numbers = iter(range(1, 1000))
