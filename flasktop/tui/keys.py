@@ -126,6 +126,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("left", "←", "time(-1)", "shorter", "Trace for a shorter time", "allocations"),
     Key("right", "→", "time(1)", "longer", "Trace for a longer time", "allocations"),
     Key("o", "o", "count", "count again", "Count again, and show what grew", "types", 2, palette=True),
+    Key("h", "h", "take_heap", "take heap", "Take the worker's heap, which weighs all of it", "types", 2),
     Key("a", "a", "repeat", "every 10 s", "Count every 10 s, or no longer", "types", 3, palette=True),
     Key("m", "m", "from_here", "mark", "Show growth from the last count on", "types", 4, palette=True),
     # Every list

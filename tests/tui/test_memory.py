@@ -13,6 +13,7 @@ import pytest
 
 from flasktop.client.ask import CommandFailedError, OnWorking
 from flasktop.protocol.commands import BUSY, IMPOSSIBLE, Command, Working
+from flasktop.protocol.commands.heap import TakeHeap
 from flasktop.protocol.commands.memory import AllocationSites, CountTypes, TraceAllocations
 from flasktop.protocol.events import Event, Framed, WorkerId
 from flasktop.stats.memory_views import EndpointGrowth, GcGeneration, MemoryRow
@@ -48,7 +49,7 @@ def watch(act: Callable[[Stage], Awaitable[None]], *, size: tuple[int, int] = (1
     source = Feeding()
     source.answers.update(Live().answers())
     for name, answer in answers.items():
-        source.answers[{"types": CountTypes, "sites": TraceAllocations}[name]] = answer
+        source.answers[{"types": CountTypes, "sites": TraceAllocations, "heap": TakeHeap}[name]] = answer
 
     async def on_heap(stage: Stage) -> None:
         await stage.press("5")
@@ -192,8 +193,10 @@ def test_a_refusal_is_shown_in_its_words() -> None:
         assert "would stop the app for about 38 ms" in stage.text()
         assert "Take a heap instead (h)." in stage.text()
         check_snapshot(stage, "types-refused-120x40")
+        await stage.press("h")
+        assert stage.on_main and stage.source.asked[-1][1] == TakeHeap()
 
-    watch(act, types=refused)
+    watch(act, types=refused, heap=refused)
 
 
 # Allocation sites

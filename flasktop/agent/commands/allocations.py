@@ -36,8 +36,8 @@ WORD_S: Final = 0.5
 """How often the reader is told how far it is."""
 BYTES_A_TRACE: Final = 50
 """What tracemalloc holds of its own for each traced block, at least (measured: 50 to 60)."""
-SLICE: Final = 2_000
-"""Traces that are added up before other threads may run."""
+SLICE: Final = 5_000
+"""Traces that are added up before other threads may run: some 2 ms."""
 
 HERE: Final = os.path.dirname(os.path.abspath(flasktop.__file__)) + os.sep
 DEMO: Final = os.path.join(HERE, "demo") + os.sep
@@ -77,26 +77,31 @@ class Tracing:
         try:
             return self._trace(tracer, command.seconds, job)
         finally:
-            _Ours.pid = 0
-            tracer.stop()
+            if _Ours.pid:
+                _Ours.pid = 0
+                tracer.stop()
 
     def close(self) -> None: ...
 
     def _trace(self, tracer: Any, seconds: float, job: Job) -> AllocationSites:
         start, finished = time.perf_counter(), self._agent.recorder.next_number
         self._wait(tracer, start, start + seconds / 4, MAX_TRACED_BLOCKS // 2, seconds, job)
-        first, _, first_stall = self._snapshot(tracer, job)
+        traces, first_stall = self._snapshot(tracer, seconds, job)
         since, before = time.perf_counter(), self._agent.recorder.next_number
+        first = self._sums(traces, job)
         early = self._wait(tracer, start, start + seconds, MAX_TRACED_BLOCKS, seconds, job)
-        ended = time.perf_counter()
-        if ended - since < (since - start) / 2:  # it grew so fast that the snapshots say too little apart
-            first, since, before = {}, start, finished
-        lasted, requests = ended - since, self._agent.recorder.next_number - before
-        second, traced, second_stall = self._snapshot(tracer, job)
+        traces, second_stall = self._snapshot(tracer, seconds, job)
         begun = time.perf_counter()
-        tracer.stop()
-        stalls = (first_stall, second_stall, time.perf_counter() - begun)
-        return _grown(first, second, lasted, requests, stalls, traced, early)
+        tracer.stop()  # at once: what is left to do is not slowed down any more, nor is the app
+        _Ours.pid = 0
+        ended = time.perf_counter()
+        if begun - since < (since - start) / 2:  # it grew so fast that the snapshots say too little apart
+            first, since, before = {}, start, finished
+        lasted, requests = begun - since, self._agent.recorder.next_number - before
+        traced = len(traces)
+        job.working("adding up", job.elapsed_s)
+        stalls = (first_stall, second_stall, ended - begun)
+        return _grown(first, self._sums(traces, job), lasted, requests, stalls, traced, early)
 
     def _wait(self, tracer: Any, start: float, until: float, blocks: int, seconds: float, job: Job) -> bool:
         """Wait, unless so many blocks are traced before; return whether they were."""
@@ -113,15 +118,17 @@ class Tracing:
             self._sleep(min(POLL_S, until - now))
         return False
 
-    def _snapshot(self, tracer: Any, job: Job) -> tuple[Sums, int, float]:
-        """Blocks and bytes of each line, how many traced blocks live, and for how long all others stood still."""
-        job.working("taking a snapshot")
+    def _snapshot(self, tracer: Any, seconds: float, job: Job) -> tuple[list[Any], float]:
+        """All traces of blocks that live, and for how long all others stood still for it."""
+        job.working("taking a snapshot", seconds)
         self._sleep(0)
         begun = time.perf_counter()
         traces = tracer._get_traces()
-        stall = time.perf_counter() - begun
+        return traces, time.perf_counter() - begun
+
+    def _sums(self, traces: list[Any], job: Job) -> Sums:
+        """Blocks and bytes of each line; ``traces`` is emptied on the way."""
         sums: Sums = {}
-        traced = len(traces)
         while traces:
             for trace in traces[-SLICE:]:
                 entry = sums.setdefault(trace[2][0], [0, 0])
@@ -130,7 +137,7 @@ class Tracing:
             del traces[-SLICE:]
             job.check()
             self._sleep(0)
-        return sums, traced, stall
+        return sums
 
 
 def _grown(

@@ -18,6 +18,7 @@ from flasktop.tui.detail.words import flowed
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, fit, line, safe
 from flasktop.tui.draw.units import clock, duration, ms_unit, plural, signed, whole
+from flasktop.tui.heap_keys import take_heap
 from flasktop.tui.keys import Scope, bindings
 
 AGAIN_S: Final = 10.0
@@ -110,6 +111,12 @@ class TypesScreen(LiveScreen):
     def action_repeat(self) -> None:
         self.repeating = not self.repeating
         self.refresh_view()
+
+    def action_take_heap(self) -> None:
+        row = self.worker_row
+        if row is not None:
+            self.dismiss()
+            take_heap(self.flasktop, row)
 
     def action_from_here(self) -> None:
         self.first = self.last
