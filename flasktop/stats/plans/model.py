@@ -22,7 +22,7 @@ class Mark(Enum):
     INDEX_SCAN = "reads the whole index"
     NO_INDEX = "joins without an index"
     OWN_INDEX = "builds an index each time"
-    SORT = "sorts all rows"
+    SORT = "sorts the rows"
     TEMPORARY = "holds rows aside"
     EACH_ROW = "runs again for each row"
 

@@ -43,7 +43,10 @@ def sentences(plan: Plan) -> tuple[Sentence, ...]:
     more = len(found) - MOST
     if more > 1:
         return (*found[:MOST], Sentence(f"And {more} more, marked below.", notable=True))
-    return tuple(found) or _harmless(plan)
+    if not found:
+        return _harmless(plan)
+    # Where no index is missing, the first thing to know is which ones are used.
+    return tuple(found) if found[0].bad else (*_through_indexes(plan), *found)
 
 
 def _size(node: Node) -> float:
@@ -88,17 +91,19 @@ def _harmless(plan: Plan) -> tuple[Sentence, ...]:
     if says:
         return (Sentence(f"The server says: {says}."),)
     small = dict.fromkeys(table_of(node) for node in nodes if node.marks and node.table)
-    found = dict.fromkeys(
-        f"{table_of(node)} by {node.index}" if node.table else node.index
-        for node in nodes
-        if node.index and not node.marks
-    )
-    said = []
-    if found:
-        said.append(Sentence(f"Finds its rows through {_few(list(found), 'an index', 'indexes')}."))
+    said = [*_through_indexes(plan)]
     if small:
         said.append(Sentence(f"Reads all of {_few(list(small), '', '')}, which is little."))
     return tuple(said) or (Sentence("Looks nothing up: it reads no table."),)
+
+
+def _through_indexes(plan: Plan) -> tuple[Sentence, ...]:
+    found = dict.fromkeys(
+        f"{table_of(node)} by {node.index}" if node.table else node.index
+        for node in plan.nodes()
+        if node.index and not node.marks
+    )
+    return (Sentence(f"Finds rows through {_few(list(found), 'an index', 'indexes')}."),) if found else ()
 
 
 def _few(names: list[str], one: str, many: str) -> str:

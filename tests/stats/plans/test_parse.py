@@ -86,6 +86,15 @@ def test_words_say_no_more_than_the_plan() -> None:
     assert words(recorded("mariadb", "nothing")) == ["The server says: Impossible WHERE."]
 
 
+def test_where_no_index_is_missing_those_used_are_named_first() -> None:
+    rows = [[3, 0, "SEARCH review USING INDEX by_key (key>?)"], [4, 0, "USE TEMP B-TREE FOR ORDER BY"]]
+
+    assert words(parse("sqlite", json.dumps(rows))) == [
+        "Finds rows through an index: review by by_key.",
+        "Sorts the rows for ORDER BY.",
+    ]
+
+
 def test_estimates_are_read() -> None:
     node = first(recorded("postgresql", "by key"))
     assert (node.operation, node.table, node.index, node.rows) == ("Index Scan", "rec_review", "rec_review_pkey", 1)

@@ -65,7 +65,7 @@ def test_a_plan_fits_every_terminal(size: tuple[int, int], database: str, name: 
         await open_plan(stage)
 
         assert all(len(line) <= size[0] for line in stage.lines())
-        assert "Reads all of" in stage.text() or "Finds its rows" in stage.text()
+        assert "Reads all of" in stage.text() or "Finds rows" in stage.text()
 
     play(act, size=size, source=feeding(planned(database, name)))
 
@@ -93,7 +93,7 @@ def test_what_the_plan_lacks_is_said() -> None:
 
         assert "Planned for any parameters: those that it ran with were not kept." in text
         assert "In the app a listener" in text and "the database estimates no rows" in text
-        assert "✓ Finds its rows through an index: rec_review by primary key." in text
+        assert "✓ Finds rows through an index: rec_review by primary key." in text
 
     play(act, source=feeding(found))
 
@@ -184,7 +184,7 @@ def test_y_copies_statement_words_tree_and_the_plan_as_it_came() -> None:
         copied = screen.copied()
 
         assert screen.key.text in copied
-        assert "Sort (rows 20,000, cost 1,804.8): sorts all rows" in copied
+        assert "Sort (rows 20,000, cost 1,804.8): sorts the rows" in copied
         assert '"Node Type"' in copied
 
     play(act, source=feeding(planned("postgresql", "sort")))
