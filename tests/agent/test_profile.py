@@ -25,11 +25,13 @@ class Held:
 
     def __init__(self, box: Box) -> None:
         self.let_go = threading.Event()
+        self.entered = threading.Semaphore(0)
         app = Flask("held")
         FlaskTop(app)
 
         @app.get("/held")
         def held() -> str:
+            self.entered.release()
             self.let_go.wait(30)
             return "held"
 
@@ -39,6 +41,7 @@ class Held:
 
         @app.get("/async")
         async def asynchronous() -> str:
+            self.entered.release()
             while not self.let_go.is_set():
                 await asyncio.sleep(0.02)
             return "async"
@@ -50,14 +53,16 @@ class Held:
         serve(app, "/quick")
         serve(app, "/async")
         box.traces(3)
+        assert self.entered.acquire(timeout=10) and self.entered.acquire(timeout=10)
         self.let_go.clear()
         self.routes = {route.route: number for number, route in box.routes.items()}
         self.client = Client(str(box.agent.files.socket))
 
     def begin(self, path: str = "/held") -> None:
-        """Start a request that stays."""
+        """Start a request that stays, and wait until its view runs."""
         self.threads.append(threading.Thread(target=serve, args=(self.app, path)))
         self.threads[-1].start()
+        assert self.entered.acquire(timeout=10)
 
     def ask(self, route: str = "/held", seconds: float = 20.0, rate: int = 100, number: int = 1) -> None:
         routes = (self.routes[route],) if route else (4711,)
