@@ -36,7 +36,7 @@ from flasktop.protocol.commands.heap import (
 from flasktop.rendezvous import WorkerFiles, scan
 from tests.databases import SERVERS, database_url
 from tests.e2e.conftest import Serve, flasktop
-from tests.e2e.servers import ROOT, Kind, Server, clear, flask_run, gunicorn, need, until
+from tests.e2e.servers import ROOT, Kind, Server, clear, flask_run, gunicorn, need, until, uwsgi
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(sys.platform != "linux", reason="heaps are copied on Linux only")]
 
@@ -53,6 +53,12 @@ def waitress(port: int) -> list[str]:
     return [sys.executable, "-m", "waitress", f"--listen=127.0.0.1:{port}", "--threads=8", "--call", FACTORY]
 
 
+def one_uwsgi(port: int) -> list[str]:
+    arguments = [APP if argument == "tests.e2e.plain:app" else argument for argument in uwsgi(port)]
+    arguments[arguments.index("--processes") + 1] = "1"
+    return arguments
+
+
 KINDS = (
     Kind("gunicorn sync", gunicorn("-k", "sync", app=APP, workers=1), 1),
     Kind("gunicorn gthread", gunicorn("-k", "gthread", "--threads", "8", app=APP, workers=1), 1),
@@ -60,6 +66,7 @@ KINDS = (
     Kind("gunicorn gthread preload", gunicorn("-k", "gthread", "--threads", "8", "--preload", app=APP, workers=1), 1),
     Kind("flask run", flask_run("--no-reload"), 1, signal.SIGINT, environment={"FLASK_APP": FACTORY}),
     Kind("waitress", waitress, 1, signal.SIGINT),
+    Kind("uwsgi", one_uwsgi, 1),
 )
 
 
@@ -119,6 +126,7 @@ def leak_of(address: Address, taken: HeapTaken) -> HeapHeld:
     return asyncio.run(find())
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name.replace(" ", "-"))
 def test_no_request_fails_while_heaps_are_taken(serve: Serve, directory: Path, kind: Kind) -> None:
     server = serve(kind)
@@ -210,6 +218,7 @@ def test_thread_local_connections_survive_fifty_takes_in_open_transactions(name:
     assert (done.returncode, done.stdout) == (0, "50 takes, 8 transactions committed\n"), done.stderr
 
 
+@pytest.mark.timeout(300)
 def test_the_demos_leak_is_named(tmp_path: Path) -> None:
     """From the type that grew to the module global that holds it."""
     url = f"sqlite:///{tmp_path / 'shop.db'}"

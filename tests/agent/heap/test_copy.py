@@ -248,6 +248,7 @@ def test_a_copy_is_dropped(worker: Worker) -> None:
     worker.ask(DropHeap(1), HeapDropped)  # and once more is no error
 
 
+@pytest.mark.timeout(300)
 def test_fifty_takes_leave_nothing_behind(worker: Worker) -> None:
     process = psutil.Process(worker.pid)
     worker.ask(DropHeap(worker.take().take), HeapDropped)
