@@ -9,49 +9,25 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from flasktop import rendezvous
 from flasktop.agent import native
 from flasktop.agent.journal import Journal
+from flasktop.agent.reader import DEFINITIONS_CHUNK, Reader
 from flasktop.errors import FlasktopError
-from flasktop.protocol.codec import decoder_for_worker, encode
+from flasktop.protocol.codec import encode
 from flasktop.protocol.commands import Ask, Cancel
-from flasktop.protocol.messages import Bye, Caught, Hello, Refusal, Subscribe, Totals
+from flasktop.protocol.messages import Bye, Hello, Refusal, Subscribe, Totals
 from flasktop.protocol.talk import ToWorker
 
 PATIENCE_S: Final = 5.0
 """A reader that has not said what it wants after so long is cut; one that takes nothing for so long may be replaced."""
 DEAF_S: Final = 1.0
 """For how long no reader is accepted after the system refused us one."""
-DEFINITIONS_CHUNK: Final = 256 * 1024
 _READ: Final = 1
 _WRITE: Final = 4
-
-
-class Reader:
-    """One connection. ``cursor`` is the next live frame to send, ``back`` the next older one (-1: no backfill);
-    ``split`` is True while only a part of a definition has been sent: nothing else may come in between."""
-
-    def __init__(self, connection: Any, now: float) -> None:
-        self.connection = connection
-        self.descriptor: int = connection.fileno()
-        self.decoder = decoder_for_worker()
-        self.out = memoryview(b"")
-        self.subscribed = False
-        self.caught = False
-        self.since = now
-        self.progress = now
-        self.definitions = 0
-        self.split = False
-        self.greetings: list[bytes] = []
-        self.cursor = 0
-        self.caught_at = 0
-        self.back = -1
-        self.next_number = 0
-        self.replies: deque[bytes] = deque()
 
 
 class Orders(Protocol):
@@ -142,7 +118,7 @@ class Server:
             self._poll.register(self._listener.fileno(), _READ)
         self._take_replies(now)
         for reader in list(self._readers.values()):
-            self._fill(reader)
+            reader.fill(self._journal)
             self._watch(reader)
         for descriptor, events in self._poll.poll(max(timeout_s, 0) * 1000):
             self._handle(descriptor, events, time.perf_counter())
@@ -238,51 +214,9 @@ class Server:
 
     def _subscribe(self, reader: Reader, wish: Subscribe) -> None:
         totals = self._totals()
-        now = time.perf_counter()
-        reader.subscribed = True
-        reader.next_number = self._next_number()
-        reader.cursor = self._journal.first_since(now - max(wish.history_s, 0.0))
-        reader.back = reader.cursor - 1 if wish.backfill else -1
-        reader.caught_at = self._journal.next_seq
-        reader.greetings = [encode(part) for part in reversed(totals)]
+        reader.follow(wish, self._journal, totals, self._next_number())
 
-    # -- what to send next --
-
-    def _fill(self, reader: Reader) -> None:
-        """Give a reader whose buffer is empty its next piece."""
-        if reader.out:
-            return
-        journal = self._journal
-        if reader.replies and not reader.split:
-            self._put(reader, reader.replies.popleft())
-            return
-        if not reader.subscribed:
-            return
-        if reader.definitions < journal.definitions_length:
-            # First, so that whatever comes next names nothing unknown; in pieces, which may end within a message.
-            piece = journal.definitions_since(reader.definitions, DEFINITIONS_CHUNK)
-            reader.definitions += len(piece)
-            reader.split = reader.definitions < journal.definitions_length
-            self._put(reader, piece)
-            return
-        if reader.greetings:
-            self._put(reader, reader.greetings.pop())
-            return
-        if not reader.caught and reader.cursor >= reader.caught_at:
-            reader.caught = True
-            self._put(reader, encode(Caught(reader.next_number, journal.history_from)))
-            return
-        oldest = journal.oldest_seq
-        reader.cursor = max(reader.cursor, oldest)
-        if reader.cursor < journal.next_seq:
-            self._put(reader, journal.frame(reader.cursor))
-            reader.cursor += 1
-        elif reader.back >= oldest:
-            self._put(reader, journal.frame(reader.back))
-            reader.back -= 1
-
-    def _put(self, reader: Reader, data: bytes) -> None:
-        reader.out = memoryview(bytes(reader.out) + data) if reader.out else memoryview(data)
+    # -- sending --
 
     def _send(self, reader: Reader, now: float) -> None:
         """Send until the socket is full or, for this round, enough has gone."""
@@ -293,7 +227,7 @@ class Server:
                 reader.out = reader.out[sent:]
                 reader.progress = now
                 budget -= sent
-                self._fill(reader)
+                reader.fill(self._journal)
         except BlockingIOError:
             pass
         except OSError:
@@ -322,12 +256,12 @@ class Server:
         for reader in list(self._readers.values()):
             reader.back = -1
             for _ in range(64):
-                self._fill(reader)
+                reader.fill(self._journal)
                 if not reader.out:
                     break
                 self._send(reader, time.perf_counter())
             if not reader.out and reader.connection.fileno() >= 0:
-                self._put(reader, encode(Bye(reason)))
+                reader.put(encode(Bye(reason)))
                 self._send(reader, time.perf_counter())
             self._cut(reader)
         self._close_listener()
