@@ -128,6 +128,25 @@ def test_ages_go_on_between_samples(shop: Shop) -> None:
     played(act, shop)
 
 
+def test_what_a_worker_did_not_name_is_counted(shop: Shop) -> None:
+    async def act(stage: Stage) -> None:
+        give(stage, requests(stage), beyond=17)
+        await stage.refresh()
+
+        assert "17 younger not listed" in stage.text()
+
+    played(act, shop)
+
+
+def test_nothing_is_asked_for_a_preview_that_is_not_shown(shop: Shop) -> None:
+    async def act(stage: Stage) -> None:
+        await stage.refresh(2)
+
+        assert stage.source.asked == []
+
+    played(act, shop, (80, 24))
+
+
 def test_nothing_in_flight_is_said_in_words(shop: Shop) -> None:
     async def act(stage: Stage) -> None:
         await stage.refresh(1)

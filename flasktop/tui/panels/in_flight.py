@@ -25,7 +25,8 @@ from flasktop.tui.looking import Look, look
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import cell, directory, number
 from flasktop.tui.thresholds import OVER_P95
-from flasktop.tui.widgets.preview import Drawing
+from flasktop.tui.widgets.preview import Drawing, Preview
+from flasktop.tui.widgets.tabs import Note
 
 LOOK_S: Final = 1.0
 """Seconds between looks at the selected request's stack."""
@@ -146,6 +147,12 @@ class InFlightPanel(ListPanel[InFlightRow]):
     def nothing(self, window: Window) -> str:
         return "No request is running at this moment.\nThose that take longer than a moment appear here while they run."
 
+    def notes(self) -> list[Note]:
+        feed = self.flasktop.feed
+        beyond = feed.store.in_flight(feed.now(), app=feed.app, worker=feed.worker).beyond
+        younger = [Note(f"{count(beyond)} younger not listed", "dim")] if beyond else []
+        return [*super().notes(), *younger]
+
     # The live stack of the selected row
 
     def refresh_view(self) -> None:
@@ -159,6 +166,8 @@ class InFlightPanel(ListPanel[InFlightRow]):
     def _look_at_selected(self) -> None:
         row, feed = self.selected, self.flasktop.feed
         if row is None or feed.frozen or not granted(feed, row) or self.screen is not self.app.screen:
+            return
+        if not self.query_one(Preview).display:
             return
         clock = self.flasktop.clock()
         same = self._look is not None and self._look.request == row.id
