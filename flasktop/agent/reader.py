@@ -15,8 +15,11 @@ DEFINITIONS_CHUNK: Final = 256 * 1024
 
 
 class Reader:
-    """One connection. ``back`` is the next older frame to send (-1: no backfill), ``out`` what is being sent, ``replies``
-    what commands have to say to it, ``caught`` whether the history asked for has gone out."""
+    """One connection.
+
+    ``back`` is the next older frame to send (-1: no backfill), ``out`` what is being sent, ``replies`` what commands
+    have to say to it, ``caught`` whether the history asked for has gone out.
+    """
 
     def __init__(self, connection: Any, now: float) -> None:
         self.connection = connection
