@@ -22,6 +22,9 @@ from flasktop.tui.detail.words import fitted
 from flasktop.tui.draw.text import cut, line, safe
 from flasktop.tui.draw.units import clock
 
+SHORT_UNDER: Final = 100
+"""Cells under which the line of ways says less of what is compared."""
+
 WAYS: Final[tuple[By, ...]] = ("type", "module", "referrers", "owner", "size")
 
 
@@ -89,7 +92,8 @@ class HeapScreen(HeapTable):
     def ways(self, context: Context) -> Text:
         if self.before is None or self.view is None:
             return super().ways(context)
-        compared = compared_words(self.before, requests_between(self.before, self.view), context.palette)
+        requests, short = requests_between(self.before, self.view), context.width < SHORT_UNDER
+        compared = compared_words(self.before, requests, context.palette, short=short)
         return cut(line(super().ways(context), "   ", compared), context.width)
 
     def _place(self, take: Take, context: Context) -> list[Text]:

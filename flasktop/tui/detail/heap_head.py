@@ -37,9 +37,14 @@ class HeapHead(Lines):
 
 def trouble_lines(trouble: Trouble, width: int, palette: Palette) -> list[Text]:
     """What went wrong, and what to do."""
+    return [*wrapped(safe(trouble.message), width, palette.warn), *hint_lines(trouble, width, palette)]
+
+
+def hint_lines(trouble: Trouble, width: int, palette: Palette) -> list[Text]:
+    """What to do about it, and which key does."""
     hint = safe(trouble.hint)
     if trouble.reason == GONE:
         hint += " h does."
     elif offers_in_process(trouble):
         hint += " h asks for that."
-    return [*wrapped(safe(trouble.message), width, palette.warn), *wrapped(hint, width, palette.dim)]
+    return wrapped(hint, width, palette.dim) if hint else []

@@ -104,9 +104,9 @@ def taken_words(take: Take, palette: Palette) -> list[Text]:
     ]  # fmt: skip
 
 
-def compared_words(before: Take, requests: int, palette: Palette) -> Text:
+def compared_words(before: Take, requests: int, palette: Palette, *, short: bool = False) -> Text:
     """What it is compared with."""
-    served = f" (+{whole(requests)} requests)" if requests else " (no request between)"
+    served = f" (+{whole(requests)} {'req' if short else 'requests'})" if requests else " (no request between)"
     return line((f"compared with {clock(before.taken.taken_at)}", palette.text), (served, palette.dim))
 
 

@@ -16,7 +16,7 @@ from flasktop.stats.views import WorkerRow
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.heap_asking import AskingScreen
 from flasktop.tui.detail.heap_head import HeapHead, trouble_lines
-from flasktop.tui.detail.heap_page import Table, by_line, key_of, more_line, table_lines
+from flasktop.tui.detail.heap_page import Table, by_line, key_of, more_line, short_name, table_lines
 from flasktop.tui.detail.held_page import conclusion, held_lines, wrapped
 from flasktop.tui.detail.page import Line, Page
 from flasktop.tui.detail.screen import Crumbs
@@ -225,9 +225,9 @@ class HeapTable(AskingScreen):
         row = self.selected
         lines: list[Text] = [] if self.has_class("beside") else [line(("─" * context.width, palette.faint))]
         if row is not None:
-            what = "the largest of" if row.count > 1 else "this"
-            told = f"shortest path from a root to {what} {safe(row.name)}"
-            lines.append(line(("Held by", palette.strong), "  ", (told, palette.dim)))
+            told = f"shortest path from a root to {'the largest ' if row.count > 1 else 'this '}"
+            name = short_name(safe(row.name), max(12, context.width - len("Held by  ") - len(told)))
+            lines.append(line(("Held by", palette.strong), "  ", (told + name, palette.dim)))
             lines += self._held_words(row, context)
         self.pane.show([Line(each) for each in lines])
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from flasktop.stats.heaps import Take
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.views import WorkerRow
+from flasktop.tui.detail.heap_head import hint_lines
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit, line, safe
 from flasktop.tui.draw.units import bytes_, clock, ms_unit, whole
@@ -35,8 +36,8 @@ def heap_preview(
     """The worker in a line, what its last take holds or why there is none; below its largest types, or before there is
     a take what its memory does."""
     lines = [line((f"worker {row.worker.worker.pid}", palette.strong), "   ", _sentence(row, palette))]
-    if row.trouble is not None and row.trouble.hint:
-        lines.append(line((safe(row.trouble.hint), palette.dim)))
+    if row.trouble is not None:
+        lines += hint_lines(row.trouble, width, palette)
     if row.take is None and memory is not None:
         return [*lines, *memory_preview(memory, width, height - len(lines), palette)]
     if row.take is None or height < 4:
