@@ -43,12 +43,13 @@ _roots: list[str] = []
 def add_root(path: str) -> None:
     """Count ``path`` (a package's folder or a module's file) as the user's code, wherever it is installed.
 
-    Needed for an app that was itself installed into site-packages. A packages folder as a whole is refused.
+    Needed for an app that was itself installed into site-packages. A packages folder as a whole is refused, and so is
+    the standard library, which Flask takes for the folder of an app that is named like one of its modules.
     """
     path = os.path.abspath(path)
-    if os.path.basename(path) in ("site-packages", "dist-packages"):
-        return
     root = path + os.sep if os.path.isdir(path) else path
+    if os.path.basename(path) in ("site-packages", "dist-packages") or root in _LIBRARIES:
+        return
     if root not in _roots:
         _roots.append(root)
         _library_files.clear()

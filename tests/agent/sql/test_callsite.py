@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from typing import Any
 import jinja2
 import pytest
 import sqlalchemy
+from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
@@ -139,6 +141,15 @@ def test_an_app_that_is_installed_is_the_users_once_it_says_so(tmp_path: Path, m
 
     assert callsite.is_user_file(str(packages / "shop" / "views.py"))
     assert not callsite.is_user_file(str(packages / "other" / "views.py"))
+
+
+def test_an_app_that_is_named_like_a_module_of_the_standard_library_does_not_own_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(callsite, "_roots", [])
+    callsite.add_root(Flask("site").root_path)
+
+    assert not callsite.is_user_file(os.__file__)
 
 
 def test_a_virtual_environment_in_the_apps_folder_is_not_the_apps_code(
