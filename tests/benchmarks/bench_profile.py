@@ -147,11 +147,10 @@ async def _rounds(
             store.apply(event)
 
     watching = asyncio.create_task(watcher.run(take))
-    await _load(client, 1.0, 0)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while not (known := store.local_ids(KEY)):
         assert time.monotonic() < until and not watching.done()
-        await asyncio.sleep(0.05)
+        await _load(client, 0.5, 0)
     ((worker, ids),) = known
     found: list[tuple[Load, Load]] = []
     profiles: list[Profiled] = []
@@ -181,7 +180,7 @@ async def _load(client: subprocess.Popen[str], seconds: float, pid: int) -> Load
     client.stdin.write(f"{seconds}\n")
     client.stdin.flush()
     rate, count = map(float, (await asyncio.to_thread(client.stdout.readline)).split())
-    return Load(rate, (_cpu_ns(pid) - before) / 1000 / count)
+    return Load(rate, (_cpu_ns(pid) - before) / 1000 / max(count, 1))
 
 
 def _cpu_ns(pid: int) -> int:
