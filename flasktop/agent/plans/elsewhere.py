@@ -39,6 +39,10 @@ class Errand(Generic[T]):
             self.ended = True
             self._done.release()
 
+    def over(self, _: object = None) -> None:
+        """Nothing of it runs any more, whether it was done or not."""
+        self.ended = True
+
     def result(self, job: Job, give_up: Callable[[], None]) -> T:
         """Wait for it. ``give_up`` is called when nobody waits any more.
 
@@ -98,7 +102,13 @@ class Elsewhere:
         if hub is None:
             raise CommandError("gevent's hub is not known.", "Ask after the worker's next request.")
         started: list[Any] = []
-        hub.loop.run_callback_threadsafe(lambda: started.append(gevent.spawn(errand.run)))
+
+        def start() -> None:
+            greenlet = gevent.spawn(errand.run)
+            greenlet.link(errand.over)  # also where it is killed before its first step
+            started.append(greenlet)
+
+        hub.loop.run_callback_threadsafe(start)
 
         def kill() -> None:
             hub.loop.run_callback_threadsafe(lambda: [each.kill(block=False) for each in started])
