@@ -6,6 +6,7 @@ import os
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,6 +114,29 @@ def test_the_time_that_the_app_stood_still_is_said(tracing: Tracing) -> None:
 
     assert len(answer.stalls_us) == 3 and all(stall >= 0 for stall in answer.stalls_us)
     assert answer.traced_blocks > 0 and not answer.early
+
+
+def test_a_snapshot_waits_for_a_moment_without_requests(tracing: Tracing, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(list[object]):
+        """A request runs at the first looks, and then none."""
+
+        looks = 0
+
+        def __iter__(self) -> Iterator[object]:
+            Counted.looks += 1
+            return iter([object()] if Counted.looks < 5 else [])
+
+    monkeypatch.setattr(tracing, "_agent", SimpleNamespace(running=Counted()))
+    flying = tracing._calm(job())
+
+    assert flying == 0 and Counted.looks == 5
+
+
+def test_requests_in_flight_at_a_snapshot_are_said(tracing: Tracing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocations, "CALM_S", 0.0)
+    monkeypatch.setattr(tracing, "_in_flight", lambda: 3)
+
+    assert beside(leak, tracing, 0.1).in_flight == (3, 3)
 
 
 def test_it_ends_early_where_too_many_blocks_live(tracing: Tracing, monkeypatch: pytest.MonkeyPatch) -> None:

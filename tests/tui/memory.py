@@ -81,5 +81,5 @@ class Live:
         return AllocationSites(
             at=AT + 30, seconds=7.5, requests=201, sites=sites, total_sites=41,
             blocks=sum(site.blocks for site in sites), bytes=sum(site.bytes for site in sites), own_blocks=91,
-            own_bytes=14_200, stalls_us=(4_020, 17_800, 2_100), traced_blocks=44_180, early=False,
+            own_bytes=14_200, stalls_us=(4_020, 17_800, 2_100), traced_blocks=44_180, early=False, in_flight=(0, 2),
         )  # fmt: skip

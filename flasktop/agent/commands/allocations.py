@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 LINES: Final = 200
 """So many lines are answered, those that grew most."""
 POLL_S: Final = 0.02
+CALM_S: Final = 2.0
+"""A snapshot waits so long for a moment in which no request runs."""
 WORD_S: Final = 0.5
 """How often the reader is told how far it is."""
 BYTES_A_TRACE: Final = 50
@@ -86,10 +88,12 @@ class Tracing:
     def _trace(self, tracer: Any, seconds: float, job: Job) -> AllocationSites:
         start, finished = time.perf_counter(), self._agent.recorder.next_number
         self._wait(tracer, start, start + seconds / 4, MAX_TRACED_BLOCKS // 2, seconds, job)
+        flying = [self._calm(job)]
         traces, first_stall = self._snapshot(tracer, seconds, job)
         since, before = time.perf_counter(), self._agent.recorder.next_number
         first = self._sums(traces, job)
         early = self._wait(tracer, start, start + seconds, MAX_TRACED_BLOCKS, seconds, job)
+        flying.append(self._calm(job) if not early else self._in_flight())
         traces, second_stall = self._snapshot(tracer, seconds, job)
         begun = time.perf_counter()
         tracer.stop()  # at once: what is left to do is not slowed down any more, nor is the app
@@ -101,7 +105,7 @@ class Tracing:
         traced = len(traces)
         job.working("adding up", job.elapsed_s)
         stalls = (first_stall, second_stall, ended - begun)
-        return _grown(first, self._sums(traces, job), lasted, requests, stalls, traced, early)
+        return _grown(first, self._sums(traces, job), lasted, requests, stalls, traced, early, tuple(flying))
 
     def _wait(self, tracer: Any, start: float, until: float, blocks: int, seconds: float, job: Job) -> bool:
         """Wait, unless so many blocks are traced before; return whether they were."""
@@ -117,6 +121,17 @@ class Tracing:
             job.check()
             self._sleep(min(POLL_S, until - now))
         return False
+
+    def _calm(self, job: Job) -> int:
+        """Wait a little for a moment without requests, whose working sets would seem to grow; return how many run."""
+        until = time.perf_counter() + CALM_S
+        while (flying := self._in_flight()) and time.perf_counter() < until:
+            job.check()
+            self._sleep(0.001)
+        return flying
+
+    def _in_flight(self) -> int:
+        return sum(trace is not None for trace in self._agent.running)
 
     def _snapshot(self, tracer: Any, seconds: float, job: Job) -> tuple[list[Any], float]:
         """All traces of blocks that live, and for how long all others stood still for it."""
@@ -141,7 +156,14 @@ class Tracing:
 
 
 def _grown(
-    first: Sums, second: Sums, seconds: float, requests: int, stalls: tuple[float, ...], traced: int, early: bool
+    first: Sums,
+    second: Sums,
+    seconds: float,
+    requests: int,
+    stalls: tuple[float, ...],
+    traced: int,
+    early: bool,
+    flying: tuple[int, ...],
 ) -> AllocationSites:
     sites, own, everyone = [], [0, 0], [0, 0]
     for place in {**first, **second}:
@@ -165,6 +187,7 @@ def _grown(
         stalls_us=tuple(round(stall * 1e6) for stall in stalls),
         traced_blocks=traced,
         early=early,
+        in_flight=flying,
     )
 
 

@@ -9,8 +9,8 @@ from flasktop.protocol.records import Message
 MAX_TRACE_S: Final = 60.0
 """Allocations are traced for so many seconds at most."""
 
-MAX_TRACED_BLOCKS: Final = 50_000
-"""Tracing ends early when about so many traced blocks live: a snapshot of them stops the app for some 20 ms."""
+MAX_TRACED_BLOCKS: Final = 100_000
+"""Tracing ends early when about so many traced blocks live: a snapshot of them stops the app for some 40 ms."""
 
 
 class CountTypes(Message, frozen=True, tag="types.count"):
@@ -70,6 +70,7 @@ class AllocationSites(Message, frozen=True, tag="allocations.sites"):
     growth of all lines together (what shrank counts too), without flasktop's own lines, which are ``own_blocks`` and
     ``own_bytes``. ``stalls_us`` are the times for which the app stood still: first snapshot, second, stopping.
     ``traced_blocks`` lived at the end; ``early``: tracing ended before its time because that were too many.
+    ``in_flight`` requests ran at each snapshot: what they work with counts as grown, too.
     """
 
     at: float
@@ -84,3 +85,4 @@ class AllocationSites(Message, frozen=True, tag="allocations.sites"):
     stalls_us: tuple[int, ...]
     traced_blocks: int
     early: bool
+    in_flight: tuple[int, ...] = ()

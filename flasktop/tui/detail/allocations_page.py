@@ -88,6 +88,9 @@ def head_lines(sites: AllocationSites, context: Context) -> list[Line]:
         line((f"{whole(sites.traced_blocks)} traced blocks", palette.dim)),
         line((f"flasktop's own {signed_bytes(sites.own_bytes)} left out", palette.dim)),
     ]
+    if sites.in_flight and sites.in_flight[-1]:
+        flying = plural(sites.in_flight[-1], "request")
+        second.insert(0, line((f"{flying} in flight at the end: what they work with counts too", palette.warn)))
     if sites.early:
         second.insert(0, line(("ended early: so many blocks were alive", palette.warn)))
     made = [*flowed(first, context.width, palette), *flowed(second, context.width, palette)]
