@@ -136,7 +136,7 @@ class _Earlier:
         if not self._listed or row.bytes <= self._least:
             return None
         most_before = self._least // LEAST_OBJECT
-        return self._made(max(0, row.count - most_before), row.bytes - self._least, at_least=True)
+        return self._made(row.count - most_before, row.bytes - self._least, at_least=True)
 
     def gone(self) -> list[HeapLine]:
         left = [row for rows in self._rows.values() for row in rows]

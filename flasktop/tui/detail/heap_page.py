@@ -200,7 +200,7 @@ def _cumulative(row: HeapLine, palette: Palette) -> tuple[str, Style]:
 
 
 def _grown(row: HeapLine, palette: Palette) -> tuple[str, Style]:
-    if row.grown is None:
+    if row.grown is None or (row.grown.at_least and row.grown.count <= 0):
         return "–", palette.dim
     return _least(row, signed(row.grown.count)), _growth_style(row, palette)
 
@@ -215,7 +215,7 @@ def _grown_bytes(row: HeapLine, palette: Palette) -> tuple[str, Style]:
 
 def _per_1000(row: HeapLine, palette: Palette) -> tuple[str, Style]:
     rate = row.grown.per_1000 if row.grown else None
-    if rate is None:
+    if rate is None or (row.grown is not None and row.grown.at_least and rate <= 0):
         return "–", palette.dim
     if abs(rate) < 0.5:
         return QUIET, palette.faint
