@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from flasktop.agent import native
 from flasktop.agent.commands.job import CommandError
 from flasktop.agent.heap import headroom, support
-from flasktop.protocol.commands import BUSY, GONE
+from flasktop.protocol.commands import BUSY, GONE, TIMED_OUT
 from flasktop.protocol.commands.heap import (
     DropHeap,
     HeapDropped,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent
     from flasktop.protocol.commands import Answer, Command
 
+TRIES: Final = 3
+"""Copies made for one take, where one hangs (see ``session.START_S``)."""
 ROWS: Final = 1000
 """Types listed in an answer; what is smaller is in its sums alone."""
 TAKE_S: Final = 240.0
@@ -109,14 +111,17 @@ class Heaps:
         taken_at = time.time()
         requests = self._agent.recorder.next_number + len(self._agent.pending)
         values = self._agent.settings.show_values
-        copy = self._copy = Copy(self._number, child.Terms(values, child.IDLE_S, child.LIFE_S, child.REQUEST_S))
-        try:
-            if self._closed:
-                raise CommandError("The worker ends.")
-            weighed = copy.ask(Weigh(ROWS), Weighed, job, TAKE_S, expected)
-        except BaseException:
-            self._drop("its weighing was given up")
-            raise
+        for left in range(TRIES - 1, -1, -1):
+            copy = self._copy = Copy(self._number, child.Terms(values, child.IDLE_S, child.LIFE_S, child.REQUEST_S))
+            try:
+                if self._closed:
+                    raise CommandError("The worker ends.")
+                weighed = copy.ask(Weigh(ROWS), Weighed, job, TAKE_S, expected)
+                break
+            except BaseException as error:
+                self._drop("its weighing was given up")
+                if not left or job.cancelled or getattr(error, "reason", "") != TIMED_OUT:
+                    raise
         self._last = (rss, job.elapsed_s)
         return self._taken(copy.number, weighed, taken_at, copy.pause_us, job, requests, rss, (THREAD_LOCALS, NATIVE))
 

@@ -14,6 +14,7 @@ from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.heap import child, wire
 from flasktop.agent.heap.fork import fork
 from flasktop.protocol.commands import GONE, IMPOSSIBLE, TIMED_OUT
+from flasktop.protocol.commands.heap import HeapPaths, WalkHeap
 from flasktop.protocol.records import UNKNOWN, Message
 
 A = TypeVar("A", bound=Message)
@@ -21,6 +22,9 @@ A = TypeVar("A", bound=Message)
 BEAT_S: Final = 0.5
 """How often a reader that waits is told that work goes on."""
 READABLE: Final = 1
+START_S: Final = 8.0
+"""A new copy says its first word at once. One that does not was caught before our first line: in a destructor of a
+thread-local, by a lock of a C library's (SQLite's allocator) that another thread held at the fork. It is made anew."""
 DEAF_S: Final = 3.0
 """A copy that is interrupted and goes on for so long is killed."""
 ENDED_S: Final = 5.0
@@ -91,7 +95,8 @@ class Copy:
     def _ask(self, asked: wire.Asked, answer: type[A], job: Job, ends: float, expected_s: float) -> A:
         under_way = True
         job.on_cancel(lambda: self._interrupt() if under_way else None)
-        stage = "asking the copy"
+        stage, begun = "asking the copy", isinstance(asked, WalkHeap | HeapPaths)
+        starts = time.monotonic() + START_S
         waiting = native.poll()
         try:
             if self._ended:
@@ -102,11 +107,11 @@ class Copy:
                 if job.cancelled:
                     ends = min(ends, time.monotonic() + DEAF_S) if under_way else ends
                     under_way = False
-                if (left := ends - time.monotonic()) <= 0:
+                if (left := (ends if begun else min(ends, starts)) - time.monotonic()) <= 0:
                     raise self._stuck(stage)
                 told = self._incoming.read() if waiting.poll(min(left, BEAT_S) * 1000) else self._incoming.next()
                 while isinstance(told, wire.Stage):
-                    stage = told.text
+                    stage, begun = told.text, True
                     job.working(stage, expected_s)
                     told = self._incoming.next()
                 if isinstance(told, answer):
