@@ -51,15 +51,16 @@ def _tasks() -> list[Any]:
 def _awaited(task: Any) -> Stack:
     """What a task's coroutine awaits, and what that awaits, and so on."""
     spots: list[Spot] = []
-    at: Any = next((held for held in gc.get_referents(task) if isinstance(held, (CoroutineType, GeneratorType))), None)
+    at: Any = next((held for held in gc.get_referents(task) if type(held) in (CoroutineType, GeneratorType)), None)
     while len(spots) < MAX_DEPTH:
-        if getattr(at, "cr_running", False):
-            return ()
-        if isinstance(at, CoroutineType):
+        # By exact type, which none of these can be a base of: an awaitable of the app's own may answer with code.
+        if type(at) is CoroutineType:
+            if at.cr_running:
+                return ()
             frame, following = at.cr_frame, at.cr_await
-        elif isinstance(at, GeneratorType):
+        elif type(at) is GeneratorType:
             frame, following = at.gi_frame, at.gi_yieldfrom
-        elif isinstance(at, AsyncGeneratorType):
+        elif type(at) is AsyncGeneratorType:
             frame, following = at.ag_frame, at.ag_await
         else:
             break

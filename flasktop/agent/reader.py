@@ -18,7 +18,7 @@ class Reader:
     """One connection.
 
     ``back`` is the next older frame to send (-1: no backfill), ``out`` what is being sent, ``replies`` what commands
-    have to say to it, ``caught`` whether the history asked for has gone out.
+    have to say to it (``replies_bytes`` in all), ``caught`` whether the history asked for has gone out.
     """
 
     def __init__(self, connection: Any, now: float) -> None:
@@ -27,6 +27,7 @@ class Reader:
         self.decoder = decoder_for_worker()
         self.out = memoryview(b"")
         self.replies: deque[bytes] = deque()
+        self.replies_bytes = 0
         self.subscribed = False
         self.since = now
         self.progress = now
@@ -52,12 +53,19 @@ class Reader:
         """Send ``data`` after what waits already."""
         self.out = memoryview(bytes(self.out) + data) if self.out else memoryview(data)
 
+    def reply(self, data: bytes) -> None:
+        """Send ``data`` when its turn comes."""
+        self.replies.append(data)
+        self.replies_bytes += len(data)
+
     def fill(self, journal: Journal) -> None:
         """Give a reader whose buffer is empty its next piece."""
         if self.out:
             return
         if self.replies and not self._split:
-            self.put(self.replies.popleft())
+            reply = self.replies.popleft()
+            self.replies_bytes -= len(reply)
+            self.put(reply)
         elif self.subscribed:
             self._fill_from(journal)
 

@@ -17,13 +17,15 @@ from flasktop.agent import native
 from flasktop.agent.journal import Journal
 from flasktop.agent.reader import DEFINITIONS_CHUNK, Reader
 from flasktop.errors import FlasktopError
-from flasktop.protocol.codec import encode
+from flasktop.protocol.codec import MAX_TO_READER, encode
 from flasktop.protocol.commands import Ask, Cancel
 from flasktop.protocol.messages import Bye, Hello, Refusal, Subscribe, Totals
 from flasktop.protocol.talk import ToWorker
 
 PATIENCE_S: Final = 5.0
 """A reader that has not said what it wants after so long is cut; one that takes nothing for so long may be replaced."""
+REPLIES_BYTES: Final = 2 * MAX_TO_READER
+"""A reader that asks for more than so much without taking it is cut: it must not fill the app's memory."""
 DEAF_S: Final = 1.0
 """For how long no reader is accepted after the system refused us one."""
 _READ: Final = 1
@@ -129,8 +131,10 @@ class Server:
     def _take_replies(self, now: float) -> None:
         for reader, data in self._desk.outgoing():
             if self._readers.get(reader.descriptor) is reader:
-                reader.replies.append(data)
+                reader.reply(data)
                 reader.since = now
+                if reader.replies_bytes > REPLIES_BYTES:
+                    self._cut(reader)
 
     def _handle(self, descriptor: int, events: int, now: float) -> None:
         if descriptor == self.wake_read:

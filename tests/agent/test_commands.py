@@ -271,3 +271,52 @@ def test_services_are_closed_with_the_worker(asking: Plan, box: Box) -> None:
     box.agent.stop()
 
     until(lambda: Scripted.closed)
+
+
+def test_a_number_used_twice_does_not_free_the_place_of_what_runs(asking: Plan) -> None:
+    go = threading.Event()
+
+    def work(job: Job) -> Answer:
+        go.wait(20)
+        return Pong(0.0)
+
+    client = asking(work, at_once=1)
+    ask(client, 1)
+    ask(client, 1)
+    client.until(lambda: client.of(Failed))
+    ask(client, 2)
+    refused = answer(client, 2)
+    go.set()
+
+    assert isinstance(refused, Failed) and refused.reason == BUSY
+    client.until(lambda: client.of(Answered))
+
+
+def test_a_reader_that_takes_no_answers_is_cut(asking: Plan, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flasktop.agent.server.REPLIES_BYTES", 100_000)
+    client = asking()
+    many = b"".join(encode(Ask(number, Ping())) for number in range(1000))
+
+    def cut() -> bool:
+        try:
+            client.socket.sendall(many)
+        except OSError:
+            return True
+        return False
+
+    until(cut)
+    until(lambda: box.agent.server.readers == 0)
+
+
+def test_a_thread_that_cannot_be_started_is_told(asking: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = asking(lambda job: Pong(0.0), at_once=1)
+
+    def none(run: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.native, "start_thread", none)
+        ask(client, 1)
+        assert isinstance(answer(client, 1), Failed)
+    ask(client, 2)
+    assert isinstance(answer(client, 2), Answered)

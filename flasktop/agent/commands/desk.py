@@ -68,7 +68,9 @@ class Desk:
         self._entries = [_Entry(registration) for registration in SERVICES]
         self._by_command = {kind: entry for entry in self._entries for kind in entry.registration.commands}
         self._jobs: dict[tuple[int, int], tuple[Reader, Job, _Entry]] = {}
-        self._said: deque[tuple[Reader, Message]] = deque()
+        self._said: deque[tuple[Reader, Working | Answered | Failed, bool]] = (
+            deque()
+        )  # True: it ends the command that it names
         self._closed = False
 
     def submit(self, reader: Reader, ask: Ask) -> None:
@@ -76,17 +78,20 @@ class Desk:
         entry = self._by_command.get(type(ask.command))
         if entry is None:
             said = "This worker's flasktop does not know that command."
-            self._said.append((reader, Failed(ask.id, IMPOSSIBLE, said, "Update flasktop where the app runs.")))
+            self._refuse(reader, Failed(ask.id, IMPOSSIBLE, said, "Update flasktop where the app runs."))
             return
         refusal = self._refusal(reader, ask, entry)
         if refusal is not None:
-            self._said.append((reader, Failed(ask.id, refusal.reason, refusal.message, refusal.hint)))
+            self._refuse(reader, Failed(ask.id, refusal.reason, refusal.message, refusal.hint))
             return
         entry.running += 1
         entry.begun.append(time.perf_counter())
         job = Job(lambda stage, elapsed, expected: self._say(reader, Working(ask.id, stage, elapsed, expected)))
         self._jobs[id(reader), ask.id] = (reader, job, entry)
-        native.start_thread(lambda: self._run(reader, ask, entry, job))
+        try:
+            native.start_thread(lambda: self._run(reader, ask, entry, job))
+        except RuntimeError as error:  # "can't start new thread"
+            self._end(reader, Failed(ask.id, IMPOSSIBLE, f"The worker cannot start a thread: {error}.", "Try later."))
 
     def cancel(self, reader: Reader, number: int) -> None:
         """Stop a command of ``reader``; nothing happens where there is none (it was answered just now)."""
@@ -108,8 +113,8 @@ class Desk:
         """What is to be sent, oldest first."""
         made: list[tuple[Reader, bytes]] = []
         while self._said:
-            reader, message = self._said.popleft()
-            if isinstance(message, (Answered, Failed)):
+            reader, message, ends = self._said.popleft()
+            if ends:
                 found = self._jobs.pop((id(reader), message.id), None)
                 if found is not None:
                     found[2].running -= 1
@@ -153,7 +158,7 @@ class Desk:
             job.check()
             answer = self._service(entry).run(ask.command, job)
             job.check()
-            said: Message = Answered(ask.id, answer)
+            said: Answered | Failed = Answered(ask.id, answer)
         except CommandError as error:
             said = Failed(ask.id, error.reason, error.message, error.hint)
         except BaseException as error:  # noqa: BLE001 - the guard's: a thread of ours must never end with a traceback
@@ -162,7 +167,7 @@ class Desk:
             said = Failed(
                 ask.id, FAULT, f"flasktop failed: {type(error).__name__}: {error}", "The app is not affected."
             )
-        self._say(reader, said)
+        self._end(reader, said)
 
     def _service(self, entry: _Entry) -> Service:
         with entry.making:
@@ -171,9 +176,17 @@ class Desk:
                 entry.service = getattr(import_module(module), name)(self._agent)
             return entry.service
 
-    def _say(self, reader: Reader, message: Message) -> None:
-        self._said.append((reader, message))
+    def _say(self, reader: Reader, message: Working) -> None:
+        self._said.append((reader, message, False))
         self._wake()
+
+    def _end(self, reader: Reader, message: Answered | Failed) -> None:
+        self._said.append((reader, message, True))
+        self._wake()
+
+    def _refuse(self, reader: Reader, failed: Failed) -> None:
+        """It was never begun: a command that is under way by the same number goes on."""
+        self._said.append((reader, failed, False))
 
 
 def _encoded(message: Message) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 from flasktop.agent.commands.job import CommandError
@@ -16,14 +17,7 @@ def connect(engine: Any) -> Any:
         CommandError: the database can only be seen by the app's own connections.
         Exception: whatever the driver says.
     """
-    pool = engine.pool
-    creator = pool._creator
-    try:
-        make = pool._should_wrap_creator(creator)
-    except AttributeError:
-        connection = creator()
-    else:
-        connection = make(None)
+    connection = _opened(engine)
     try:
         set_up = engine.dialect.on_connect_url(engine.url)
         if set_up is not None:
@@ -31,6 +25,29 @@ def connect(engine: Any) -> Any:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _opened(engine: Any) -> Any:
+    """What the pool's creator makes. A creator of the app's own may hand out one and the same connection each time:
+    that is the app's, and must be neither used nor closed here."""
+    pool = engine.pool
+    creator = pool._creator
+    try:
+        wrapped = pool._should_wrap_creator(creator)
+        make = partial(wrapped, None)
+    except AttributeError:
+        make = creator
+    connection = make()
+    if str(getattr(creator, "__module__", "")).startswith("sqlalchemy.") and not engine.dialect.dispatch.do_connect:
+        return connection
+    other = make()  # where it cannot be made, the first is let go of unclosed: it may be the app's
+    if other is connection:
+        raise CommandError(
+            "The app gives this engine one connection for all: there is none for flasktop.",
+            "A plan is made on a connection of its own, so that the app's is left alone.",
+        )
+    other.close()
     return connection
 
 

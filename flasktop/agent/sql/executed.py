@@ -95,7 +95,8 @@ class ExecutedTable:
                 seen, engine.seen = engine.seen, {}
                 if not sink.seen_cap:
                     continue  # left from before, or from the process that forked this one
-                for text, (statement, parameters) in seen.items():
+                # A hook that was interrupted may add to what has been taken: its list is made at once.
+                for text, (statement, parameters) in list(seen.items()):
                     if parameters or statement != text:
                         self._keep(engine, text, statement, parameters, now)
 

@@ -218,6 +218,19 @@ def test_a_database_in_memory_is_refused(worker: Worker) -> None:
         assert refused.reason == IMPOSSIBLE and "in memory" in refused.message
 
 
+def test_a_connection_that_the_app_shares_is_left_alone(tmp_path: Path, worker: Worker) -> None:
+    """Else the end of the plan would roll back and close what the app works with."""
+    shared = sqlite3.connect(tmp_path / "shared.db", check_same_thread=False)
+    engine = create_engine("sqlite://", creator=lambda: shared, poolclass=StaticPool)
+    shared.execute("CREATE TABLE t (id INTEGER)")
+
+    refused = worker.refused(executing(engine, text("SELECT * FROM t")))
+
+    assert refused.reason == IMPOSSIBLE and "one connection for all" in refused.message
+    shared.execute("SELECT 1")
+    shared.close()
+
+
 def test_two_databases_of_one_name_are_told_apart(worker: Worker, tmp_path: Path) -> None:
     one, two = (create_engine("sqlite://", creator=opener(tmp_path / f"{name}.db")) for name in ("one", "two"))
     for engine in (one, two):
