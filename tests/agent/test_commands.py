@@ -315,7 +315,7 @@ def test_a_thread_that_cannot_be_started_is_told(asking: Plan, monkeypatch: pyte
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr(desk.native, "start_thread", none)
+        patched.setattr("flasktop.agent.native.start_thread", none)
         ask(client, 1)
         assert isinstance(answer(client, 1), Failed)
     ask(client, 2)
