@@ -153,7 +153,8 @@ class _Copy:
         except CommandError as error:
             return wire.Fault(error.reason, error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - the copy's guard: the worker is told
-            said = f"flasktop failed in the copy of the heap: {type(error).__name__}: {error}"
+            # Without its words: what they quote may be the app's, and runs its code to be written.
+            said = f"flasktop failed in the copy of the heap: {type(error).__name__}{_place(error)}."
             return wire.Fault(FAULT, said[:500], "The app is not affected.")
         finally:
             self._busy = False
@@ -176,3 +177,11 @@ class _Copy:
 
     def _paths(self, weighing: Weighing, asked: HeapPaths) -> HeapHeld:
         return held(weighing, asked, values=self._terms.values)
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, in words."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return "" if at is None else f" in {os.path.basename(at.tb_frame.f_code.co_filename)}, line {at.tb_lineno}"

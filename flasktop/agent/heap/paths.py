@@ -21,6 +21,9 @@ SEARCH_S: Final = 40.0
 """For so long ways are looked for; what was found until then is told."""
 MAX_PATHS: Final = 20
 ONE_EACH: Final = 1
+FIRST_EDGES: Final = 150
+LAST_EDGES: Final = 50
+"""References of one way that are told, from both ends."""
 
 
 class _OutOfTime(Exception):
@@ -53,12 +56,22 @@ def held(weighing: Weighing, asked: HeapPaths, *, values: bool) -> HeapHeld:
     return HeapHeld(
         take=asked.take,
         target=weighing.kind_of(target),
-        paths=tuple(tuple(_node(weighing, edge, values) for edge in way.edges) for way in ways),
+        paths=tuple(_nodes(weighing, way.edges, values) for way in ways),
         holder=ways[0].holder if ways else "",
         through=through,
         through_bytes=through_bytes,
         complete=complete,
     )
+
+
+def _nodes(weighing: Weighing, edges: tuple[Edge, ...], values: bool) -> tuple[PathNode, ...]:
+    """A way as it is told: of a very long one (through a linked list), the middle is left out."""
+    if len(edges) <= FIRST_EDGES + LAST_EDGES + 1:
+        return tuple(_node(weighing, edge, values) for edge in edges)
+    left_out = len(edges) - FIRST_EDGES - LAST_EDGES
+    first, last = _nodes(weighing, edges[:FIRST_EDGES], values), _nodes(weighing, edges[-LAST_EDGES:], values)
+    gap = _node(weighing, edges[-LAST_EDGES - 1], values)
+    return (*first, PathNode(f"… {left_out:,} references …", "other", gap.type, gap.length, gap.bytes), *last)
 
 
 def _node(weighing: Weighing, edge: Edge, values: bool) -> PathNode:

@@ -15,6 +15,7 @@ CLOSE_RANGE: Final = 436
 """The number of the system call, the same on every architecture that Linux and CPython share."""
 CLOSE_RANGE_UNSHARE: Final = 2
 LAST: Final = 0xFFFFFFFF
+_OFF: Final = ("", "0", "false", "no", "off")
 
 _libc: ctypes.CDLL | None = None
 
@@ -66,6 +67,15 @@ def check_weighing() -> None:
         ) from None
 
 
+def _restarter() -> str:
+    """A library of the app's that starts threads when its process forks; empty where none is known."""
+    if "ddtrace.internal.threads" in sys.modules:
+        return "ddtrace"
+    if "grpc._cython.cygrpc" in sys.modules and os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "0").lower() not in _OFF:
+        return "gRPC (GRPC_ENABLE_FORK_SUPPORT)"
+    return ""
+
+
 def check_forking() -> None:
     """Make sure that a copy of this process can be made safely.
 
@@ -74,6 +84,10 @@ def check_forking() -> None:
     """
     if not sys.platform.startswith("linux") or not hasattr(os, "fork"):
         raise CommandError(f"A running process cannot be copied safely on {sys.platform}.")
+    restarter = _restarter()
+    if restarter:
+        # They would live with the forking thread's descriptors: what they open has numbers of the app's own files.
+        raise CommandError(f"This worker cannot be copied safely: {restarter} starts threads when it is forked.")
     try:
         close_range(LAST, LAST)
     except OSError as error:

@@ -152,15 +152,17 @@ def _copy(value: Any, room: int, depth: int) -> tuple[Any, int]:
     kind = type(value)
     if kind in _PLAIN or (kind.__module__, kind.__name__) in _VALUES:
         return value, _fits(sys.getsizeof(value), room)
-    if isinstance(value, str):  # Markup, a StrEnum: what the driver sees of it
+    # By type alone: a proxy answers for ``__class__`` and for attributes, with the app's code.
+    if issubclass(kind, str):  # Markup, a StrEnum: what the driver sees of it
         return str.__str__(value), _fits(sys.getsizeof(value), room)
     if kind is memoryview or kind is bytearray:
         return bytes(value[:room]), _fits(len(value), room)
-    if depth and hasattr(value, "keys") and hasattr(value, "items"):
-        return _copy_items(value.items(), len(value), room, depth)
-    if depth and isinstance(value, (list, tuple)):
-        items, size = _copy_items(enumerate(value), len(value), room, depth)
-        return [*items.values()] if isinstance(value, list) else (*items.values(),), size
+    if depth and issubclass(kind, dict):
+        return _copy_items(dict.items(value), dict.__len__(value), room, depth)
+    if depth and issubclass(kind, (list, tuple)):
+        values = list.copy(value) if issubclass(kind, list) else [*tuple.__iter__(value)]
+        items, size = _copy_items(enumerate(values), len(values), room, depth)
+        return [*items.values()] if issubclass(kind, list) else (*items.values(),), size
     raise _UnkeptError(f"one of them is a {kind.__name__}, which is not kept")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from flasktop.agent.commands.job import CommandError
-from flasktop.agent.heap import headroom
+from flasktop.agent.heap import headroom, support
 from flasktop.client.ask import CommandFailedError
 from flasktop.protocol.commands import IMPOSSIBLE, NOT_GRANTED
 from flasktop.protocol.commands.heap import HeapTaken, TakeHeap
@@ -48,6 +49,15 @@ def test_a_kernel_without_close_range_is_told(start: Start) -> None:
 
     assert error.reason == IMPOSSIBLE and "no close_range" in error.message
     assert "in the running process" in error.hint
+
+
+def test_beside_a_library_that_starts_threads_at_a_fork_nothing_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ddtrace's threads would start with the forking thread's descriptors, in the app's process."""
+    monkeypatch.setitem(sys.modules, "ddtrace.internal.threads", sys)
+    with pytest.raises(CommandError, match="ddtrace starts threads"):
+        support.check_forking()
 
 
 def test_without_guppy3_is_told_what_to_install(start: Start) -> None:

@@ -7,10 +7,12 @@ import decimal
 import enum
 import uuid
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from werkzeug.local import LocalProxy
 
 from flasktop.agent.sql import engines, executed
 from flasktop.agent.sql.executed import HELD_BYTES, SET_BYTES, SET_VALUES, TEXT_BYTES, TEXT_ONE, ExecutedTable, plain
@@ -75,6 +77,12 @@ def test_what_is_large_or_an_object_is_not_kept(parameters: Any, why: str) -> No
     kept, _, unkept = plain(parameters)
 
     assert kept is None and why in unkept
+
+
+def test_a_proxy_is_not_asked_what_it_stands_for() -> None:
+    kept, _, unkept = plain((LocalProxy(ContextVar("nothing")),))
+
+    assert kept is None and "LocalProxy" in unkept
 
 
 def test_endless_texts_are_bounded(engine: Engine) -> None:
