@@ -6,14 +6,13 @@ holds no frame; ``describe`` turns each of them into file, line and function, at
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Final, Literal, Protocol
 
-from flasktop.agent import native
+from flasktop.agent import collector
 from flasktop.agent.sql import callsite
 from flasktop.agent.trace import RequestTrace
 
@@ -31,7 +30,6 @@ _PAUSE_GC: Final = sys.version_info < (3, 12)
 threads, and then crash or hang (cpython#106883)."""
 
 _OURS: Final = callsite.OWN_FOLDER
-_gc_lock: Final = native.original("_thread", "allocate_lock")()
 
 Spot = tuple[CodeType, int]
 """One frame: its code and the instruction (``f_lasti``) that it was at."""
@@ -94,16 +92,8 @@ def current_frames() -> dict[int, FrameType]:
     """``sys._current_frames()`` without its dangers."""
     if not _PAUSE_GC:
         return sys._current_frames()
-    taken = _gc_lock.acquire(True, 1.0)  # not for ever: a fork may have left it locked
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with collector.paused():
         return sys._current_frames()
-    finally:
-        if enabled:
-            gc.enable()
-        if taken:
-            _gc_lock.release()
 
 
 def walk(frame: FrameType | None) -> Stack:

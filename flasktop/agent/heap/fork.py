@@ -13,7 +13,6 @@ which tells of the end of the *thread* that forked: see ``child`` for what it do
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import resource
 import signal
@@ -23,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from flasktop.agent import native
+from flasktop.agent import collector, native
 from flasktop.agent.commands.job import CommandError
 from flasktop.agent.heap import frames
 from flasktop.agent.heap.support import CLOSE_RANGE_UNSHARE, LAST, close_range
@@ -59,6 +58,7 @@ class _Fork:
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
             channel, lifeline = _bare(self._descriptors)
+            collector.copying()
             began = time.thread_time_ns()  # other threads may have their turn in between
             frames.hold()
             holding = time.thread_time_ns() - began
@@ -118,15 +118,12 @@ def fork(child: Child, channel: int, lifeline: int) -> tuple[int, int]:
     """
     _quiet()
     one = _Fork(child, channel, lifeline)
-    collecting = gc.isenabled()
-    gc.disable()
     try:
-        native.start_thread(one.run)
-        one.done.acquire()
-        _await_end(one.thread)
+        with collector.paused():
+            native.start_thread(one.run)
+            one.done.acquire()
+            _await_end(one.thread)
     finally:
-        if collecting:
-            gc.enable()
         frames.FRAMES.clear()
     if one.error is not None or one.pid <= 0:
         reason = one.error.strerror if one.error is not None else "it is not known why"
