@@ -1,7 +1,8 @@
-"""Make the pictures in ``screenshots/`` from the demo: ``python -m tests.screenshots``.
+"""Make the pictures in ``screenshots/`` from the demo: ``python -m tests.screenshots [WAY ...]``.
 
-The real shop with its real visitors, the real reader and the real screens, drawn by Textual into SVG files. Takes about
-two minutes; the numbers in the pictures are whatever this machine gave.
+The real shop with its real visitors, the real reader and the real screens, drawn by Textual into SVG files. A *way* is
+a question and the keys that answer it, from the first screen on. All of them take about ten minutes; the numbers in the
+pictures are whatever this machine gave.
 """
 
 from __future__ import annotations
@@ -9,77 +10,140 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 import tempfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from textual.pilot import Pilot
 
 from flasktop.client.watch import Watcher
 from flasktop.demo.server import Shop
 from flasktop.demo.shop import seed
-from flasktop.stats.views import EndpointKey
 from flasktop.tui.app import FlasktopApp
 from flasktop.tui.options import AttachOptions
-from flasktop.tui.panels.endpoints import EndpointsPanel
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "screenshots"
 WARM_UP_S: Final = 45.0
-N_PLUS_ONE: Final = EndpointKey("shop", "GET", "/orders")
+PATIENCE_S: Final = 120.0
+SMALL, USUAL, LARGE = (80, 24), (120, 40), (200, 60)
+LEAK: Final = "flasktop.demo.shop.views.quotes.QUOTES"
 
-STEPS: Final[Sequence[tuple[str, Sequence[str]]]] = (
-    ("endpoints", ()),
-    ("endpoint", ("enter",)),
-    ("statement", ("enter",)),
-    ("request", ("escape", "tab", "enter")),
-    ("queries", ("escape", "escape", "2")),
-    ("processes", ("4",)),
-    ("log", ("L",)),
-    ("help", ("question_mark",)),
-)
-"""Each picture's name, and the keys that lead to it from the one before."""
+Size = tuple[int, int]
 
-KEPT: Final[dict[tuple[int, int], frozenset[str]]] = {
-    (80, 24): frozenset({"endpoints", "endpoint", "statement", "processes"}),
-    (120, 40): frozenset(name for name, _ in STEPS),
-    (200, 60): frozenset({"endpoints", "request"}),
+
+@dataclass(frozen=True)
+class Step:
+    """``wait`` seconds pass, then the cursor goes down to the first row that names ``row`` (waiting for one), ``keys``
+    are pressed, and ``until`` must stand on the screen. A picture is kept at the ``sizes`` named."""
+
+    name: str = ""
+    keys: tuple[str, ...] = ()
+    row: str = ""
+    until: str = ""
+    wait: float = 0.0
+    sizes: tuple[Size, ...] = (USUAL,)
+
+
+WAYS: Final[dict[str, tuple[Step, ...]]] = {
+    "slow": (
+        Step("endpoints", sizes=(SMALL, USUAL, LARGE)),
+        Step("endpoint", ("enter",), row="'GET', '/orders'", sizes=(SMALL, USUAL)),
+        Step("statement", ("enter",), sizes=(SMALL, USUAL)),
+        Step("request", ("escape", "tab", "enter"), sizes=(USUAL, LARGE)),
+        Step("queries", ("escape", "escape", "2")),
+        Step("log", ("L",)),
+        Step("help", ("question_mark",)),
+    ),
+    "blocking": (
+        Step(keys=("3",)),
+        Step("in-flight", row="'/report'", until="report", sizes=(SMALL, USUAL)),
+        Step("stack-waiting", ("enter",), row="'/report'", until="time.sleep", sizes=(USUAL, LARGE)),
+        Step(keys=("escape", "1")),
+        Step("profile-waiting", ("P",), row="'POST', '/report'", until="SELF %"),
+    ),
+    "cpu": (
+        Step(keys=("3",)),
+        Step("stack-cpu", ("enter",), row="'/thumbnail/<int:key>'", until="draw"),
+        Step(keys=("escape", "1")),
+        Step("profile-cpu", ("P",), row="'GET', '/thumbnail/<int:key>'", until="SELF %"),
+    ),
+    "unindexed": (
+        Step(keys=("3",)),
+        Step("stack-sql", ("enter",), row="'/search'", until="running SQL"),
+        Step(keys=("escape", "2")),
+        Step("plan", ("x",), row="lower(review.title) LIKE", until="Reads all", sizes=(SMALL, USUAL)),
+    ),
+    "leak": (
+        Step("processes", ("4",), sizes=(SMALL, USUAL)),
+        Step("heap-take", ("h",), until="objects", wait=0.0),
+        Step("heap-mark", ("m",), until="CUMULATIVE"),
+        Step(keys=("h",), wait=40.0, until="/1,000 REQ"),
+        Step("heap-grown", row="quotes.Quote", until=LEAK, sizes=(SMALL, USUAL, LARGE)),
+        Step("heap-referrers", ("enter",), until="by referrers"),
+        Step("heap", ("escape", "escape", "5")),
+        Step("objects", ("o",), until="by type"),
+        Step("allocations-ask", ("escape", "t"), until="begins"),
+        Step("allocations", ("enter",), until="1,000 requests"),
+    ),
 }
-"""Which pictures are kept at which size."""
 
 
-async def take(sockets: Path, width: int, height: int) -> None:
-    """Take all pictures at one size."""
-    app: FlasktopApp = FlasktopApp(Watcher("shop", directory=str(sockets)), AttachOptions(theme="flasktop"))
-    async with app.run_test(size=(width, height)) as pilot:
-        await _until_shown(app, pilot)
-        await _select_n_plus_one(pilot, app)
-        for name, keys in STEPS:
-            for key in keys:
+def shown(app: FlasktopApp) -> str:
+    """The screen as text, on one line."""
+    lines = [strip.text.strip() for strip in app.screen._compositor.render_strips()]
+    return " ".join(" ".join(lines).split())
+
+
+def under_the_cursor(app: FlasktopApp) -> str:
+    """What the selected row is of, as the screen knows it."""
+    active = getattr(app.screen, "active", None)
+    selected = getattr(active, "selected", None)
+    row = getattr(app.screen, "selected", None)
+    return f"{selected!r} {row!r}"
+
+
+async def select(pilot: Pilot[None], app: FlasktopApp, row: str) -> None:
+    """Go to the first row that names ``row`` with the arrow keys, as a person would; wait for one."""
+    for _ in range(60):
+        await pilot.press("g")
+        for _ in range(60):
+            if row in under_the_cursor(app):
+                return
+            await pilot.press("j")
+        await pilot.pause(0.5)
+    raise SystemExit(f"no row names {row}: {shown(app)}")
+
+
+async def until(pilot: Pilot[None], app: FlasktopApp, text: str) -> None:
+    """Wait until ``text`` stands on the screen."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    while text.replace(" ", "") not in shown(app).replace(" ", ""):
+        if asyncio.get_running_loop().time() > deadline:
+            raise SystemExit(f"{text!r} never came: {shown(app)}")
+        await pilot.pause(0.1)
+
+
+async def take(way: str, sockets: Path, size: Size) -> None:
+    """Go one way at one size, and keep its pictures."""
+    app = FlasktopApp(Watcher("shop", directory=str(sockets)), AttachOptions(theme="flasktop"))
+    async with app.run_test(size=size) as pilot:
+        while len(app.feed.store.endpoints(app.feed.now(), app.feed.window)) <= 10:
+            await pilot.pause(0.1)
+        for step in WAYS[way]:
+            await pilot.pause(step.wait)
+            if step.row:
+                await select(pilot, app, step.row)
+            for key in step.keys:
                 await pilot.press(key)
                 await pilot.pause(0.4)
-            if name not in KEPT[width, height]:
-                continue
-            await pilot.pause(1.2)
-            target = FOLDER / f"{name}-{width}x{height}.svg"
-            target.write_text(_self_contained(app.export_screenshot(title=f"flasktop, {name}")))
-            print(target.name, flush=True)
-
-
-async def _until_shown(app: FlasktopApp, pilot: Any) -> None:
-    for _ in range(200):
-        await pilot.pause(0.1)
-        if len(app.feed.store.endpoints(app.feed.now(), app.feed.window)) > 10:
-            return
-    raise SystemExit("the demo's endpoints did not show up")
-
-
-async def _select_n_plus_one(pilot: Any, app: FlasktopApp) -> None:
-    """Put the cursor on the N+1's row with the arrow key, as a person would."""
-    await pilot.press("g")
-    for _ in range(50):
-        if app.query_one(EndpointsPanel).table.selected_key == N_PLUS_ONE:
-            return
-        await pilot.press("down")
-    raise SystemExit("GET /orders is not among the demo's endpoints")
+            await until(pilot, app, step.until)
+            if step.name and size in step.sizes:
+                await pilot.pause(1.2)
+                target = FOLDER / f"{step.name}-{size[0]}x{size[1]}.svg"
+                target.write_text(_self_contained(app.export_screenshot(title=f"flasktop, {step.name}")))
+                print(target.name, flush=True)
 
 
 def _self_contained(svg: str) -> str:
@@ -87,17 +151,26 @@ def _self_contained(svg: str) -> str:
     return re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code", "ui-monospace, Fira Code")
 
 
-def main() -> None:
+async def take_all(sockets: Path, ways: list[str]) -> None:
+    """Every way at every size that one of its pictures is kept at."""
+    await asyncio.sleep(WARM_UP_S)
+    for way in ways:
+        for size in sorted({size for step in WAYS[way] for size in step.sizes}):
+            await take(way, sockets, size)
+
+
+def main(arguments: list[str]) -> None:
+    unknown = {*arguments} - {*WAYS}
+    if unknown:
+        raise SystemExit(f"no such way: {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ftshots-") as folder:
         os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = folder  # nobody's own choices in the pictures
         url = f"sqlite:///{folder}/shop.db"
         seed.stock(url)
         with Shop(Path(folder), url) as shop:
-            asyncio.run(asyncio.sleep(WARM_UP_S))
-            for width, height in KEPT:
-                asyncio.run(take(shop.sockets, width, height))
+            asyncio.run(take_all(shop.sockets, arguments or list(WAYS)))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
