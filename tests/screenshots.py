@@ -49,7 +49,7 @@ class Step:
 WAYS: Final[dict[str, tuple[Step, ...]]] = {
     "slow": (
         Step("endpoints", sizes=(SMALL, USUAL, LARGE)),
-        Step("endpoint", ("enter",), row="'GET', '/orders'", sizes=(SMALL, USUAL)),
+        Step("endpoint", ("enter",), row="method='GET', route='/orders'", sizes=(SMALL, USUAL)),
         Step("statement", ("enter",), sizes=(SMALL, USUAL)),
         Step("request", ("escape", "tab", "enter"), sizes=(USUAL, LARGE)),
         Step("queries", ("escape", "escape", "2")),
@@ -61,13 +61,13 @@ WAYS: Final[dict[str, tuple[Step, ...]]] = {
         Step("in-flight", row="'/report'", until="report", sizes=(SMALL, USUAL)),
         Step("stack-waiting", ("enter",), row="'/report'", until="time.sleep", sizes=(USUAL, LARGE)),
         Step(keys=("escape", "1")),
-        Step("profile-waiting", ("P",), row="'POST', '/report'", until="SELF %"),
+        Step("profile-waiting", ("P",), row="method='POST', route='/report'", until="SELF %"),
     ),
     "cpu": (
         Step(keys=("3",)),
         Step("stack-cpu", ("enter",), row="'/thumbnail/<int:key>'", until="draw"),
         Step(keys=("escape", "1")),
-        Step("profile-cpu", ("P",), row="'GET', '/thumbnail/<int:key>'", until="SELF %"),
+        Step("profile-cpu", ("P",), row="method='GET', route='/thumbnail/<int:key>'", until="SELF %"),
     ),
     "unindexed": (
         Step(keys=("3",)),
