@@ -5,14 +5,16 @@
 A process for each size, filled with instances, dicts, lists, texts and numbers up to that RSS (MB), and two of its
 threads: one that ticks every millisecond, one that weighs. ``gap``: the longest time for which the ticker did not
 run, which is what a request would see; ``fork``: what the worker reports as its pause; ``takes``: all in all.
-``copy`` is the private memory of the copy after weighing, as a share of the app's RSS. ``guppy3 in process`` is the
-same done without a copy. Medians, and in brackets the worst of the takes. Target: at 400 MB a gap of at most 15 ms.
+``os.fork() alone`` is the floor of it: what the system takes for a process of that size. ``copy`` is the private memory
+of the copy after weighing, as a share of the app's RSS. ``guppy3 in process`` is the same done without a copy. Medians,
+and in brackets the worst of the takes. Target: at 400 MB a gap of at most 15 ms.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import os
 import platform
 import subprocess
 import sys
@@ -84,6 +86,17 @@ def take(number: int) -> tuple[float, float, int]:
     return copy.pause_us / 1e6, lasted, private
 
 
+def bare_fork() -> float:
+    """What the operating system alone takes to fork this process: no copy of it can cost less."""
+    began = time.perf_counter()
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    lasted = time.perf_counter() - began
+    os.waitpid(pid, 0)
+    return lasted
+
+
 def in_process() -> float:
     began = time.perf_counter()
     weigh(Weighing(), ROWS)
@@ -105,10 +118,13 @@ def measure(megabytes: int, takes: int) -> None:
     rss = psutil.Process().memory_info().rss
     found: list[tuple[float, float, int]] = []
     gaps = [gaps_of(ticker, lambda at=at: found.append(take(at))) for at in range(takes)]  # type: ignore[misc]
+    bare: list[float] = []
+    bare_gaps = [gaps_of(ticker, lambda: bare.append(bare_fork())) for _ in range(takes)]
     quiet = gaps_of(ticker, lambda: time.sleep(0.5))
     forks, lasted, private = zip(*found, strict=True)
     size, memory = f"{rss / 1e6:6,.0f} MB", f"copy {median(private) / rss:4.2f} x"
     print(f"{size}  frozen copy        gap {told(gaps)}  fork {told(forks)}  takes {median(lasted):6.2f} s  {memory}")
+    print(f"{'':9}  os.fork() alone    gap {told(bare_gaps)}  fork {told(bare)}")
     times: list[float] = []
     gap = gaps_of(ticker, lambda: times.append(in_process()))
     print(f"{'':9}  guppy3 in process  gap {told([gap])}  {'':>26}  takes {times[0]:6.2f} s")
