@@ -57,20 +57,19 @@ class Copy:
         self._status: int | None = None
         self._ended = False
         _hook()
-        ours, theirs = (end.detach() for end in socketpair())
-        stay, self._lifeline = os.pipe()
-        self._channel = ours
+        self._open: list[int] = []
+        _live.add(self)  # before there is anything to close: the app may fork at any moment
         try:
+            self._open += (end.detach() for end in socketpair())
+            self._open += os.pipe()
+            self._channel, theirs, stay, _ = self._open
             self.pid, self.pause_us = fork(lambda mine, life: child.live(mine, life, terms), theirs, stay)
         except BaseException:
-            os.close(ours)
-            os.close(self._lifeline)
+            self.forget()
             raise
-        finally:
-            os.close(theirs)
-            os.close(stay)
-        self._incoming = wire.Incoming(ours, wire.told_decoder)
-        _live.add(self)
+        self._close(theirs)
+        self._close(stay)
+        self._incoming = wire.Incoming(self._channel, wire.told_decoder)
         native.start_thread(self._await_end)
 
     # -- asking --
@@ -206,8 +205,13 @@ class Copy:
         """Close what is open of it in this process."""
         if self in _live:
             _live.discard(self)
-            os.close(self._channel)
-            os.close(self._lifeline)
+            for one in tuple(self._open):
+                self._close(one)
+
+    def _close(self, one: int) -> None:
+        with suppress(OSError):  # a frozen copy is born without any of them
+            os.close(one)
+        self._open.remove(one)
 
 
 def _hook() -> None:
@@ -218,5 +222,4 @@ def _hook() -> None:
 
 def _forget_all() -> None:
     for copy in tuple(_live):
-        with suppress(OSError):
-            copy.forget()
+        copy.forget()

@@ -29,7 +29,8 @@ _STRUCTURE: Final = frozenset(
 )  # fmt: skip
 """Keys whose texts are names and numbers of the database's: masking would only blur them."""
 
-_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|\Z)|\"(?:[^\"\\]|\\.|\"\")*(?:\"|\Z)|\b\d[\w.]*")
+_QUOTED: Final = re.compile(r"(['\"]).*\1|['\"].*|\b\d[\w.]*")
+"""From the first quote to the last of its kind: databases quote values without a care for the quotes in them."""
 
 
 def masked_plan(plan: Any, dialect: str) -> str:

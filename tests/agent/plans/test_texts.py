@@ -124,3 +124,4 @@ def test_an_error_keeps_its_words_only() -> None:
         "invalid input syntax for type integer: ?"
     )
     assert masked_words("near '12 o''clock' at 17") == "near ? at ?"
+    assert masked_words('not a number: "he said "secret" twice"') == "not a number: ?"
