@@ -13,7 +13,7 @@ from flasktop.agent.commands import desk
 from flasktop.agent.commands.desk import EACH
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.commands.services import SERVICES, Registration
-from flasktop.agent.guard import guard
+from flasktop.agent.guard import LIMIT, guard
 from flasktop.agent.runtime import Agent
 from flasktop.protocol.codec import encode
 from flasktop.protocol.commands import (
@@ -172,6 +172,18 @@ def test_a_fault_of_ours_is_told_and_counted(asking: Plan, box: Box) -> None:
     failed = answer(client)
     assert isinstance(failed, Failed) and failed.reason == FAULT and "ZeroDivisionError: oh" in failed.message
     assert guard.errors == 1
+    guard.errors = 0  # it was meant to be
+
+
+def test_a_command_that_fails_again_and_again_is_switched_off(asking: Plan) -> None:
+    client = asking(failing(ZeroDivisionError("oh")))
+    for number in range(LIMIT):
+        ask(client, number)
+        answer(client, number)
+    ask(client, LIMIT)
+
+    refused = answer(client, LIMIT)
+    assert isinstance(refused, Failed) and refused.reason == FAULT and "switched off" in refused.message
     guard.errors = 0  # it was meant to be
 
 

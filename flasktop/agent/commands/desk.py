@@ -141,6 +141,9 @@ class Desk:
                 f"Set FLASKTOP_GRANTS={allowed} (in app.config or the environment) and restart it.",
                 NOT_GRANTED,
             )
+        if guard.off(_place(ask)):
+            said = "This command failed again and again in this worker and is switched off."
+            return CommandError(said, "The app's log says why. Restart the worker to try again.", FAULT)
         mine = sum(owner is reader for owner, _, _ in self._jobs.values())
         if self._closed or (id(reader), ask.id) in self._jobs or mine >= EACH or len(self._jobs) >= ALL:
             return CommandError("The worker has too many commands under way.", "Try again in a moment.", BUSY)
@@ -162,8 +165,7 @@ class Desk:
         except CommandError as error:
             said = Failed(ask.id, error.reason, error.message, error.hint)
         except BaseException as error:  # noqa: BLE001 - the guard's: a thread of ours must never end with a traceback
-            place = f"the command {type(ask.command).__name__}"
-            guard.report(place, error)
+            guard.report(_place(ask), error)
             said = Failed(
                 ask.id, FAULT, f"flasktop failed: {type(error).__name__}: {error}", "The app is not affected."
             )
@@ -187,6 +189,10 @@ class Desk:
     def _refuse(self, reader: Reader, failed: Failed) -> None:
         """It was never begun: a command that is under way by the same number goes on."""
         self._said.append((reader, failed, False))
+
+
+def _place(ask: Ask) -> str:
+    return f"the command {type(ask.command).__name__}"
 
 
 def _encoded(message: Message) -> bytes:
