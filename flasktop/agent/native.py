@@ -6,13 +6,14 @@ the field failures behind this: OpenTelemetry's exporter hung on a patched Condi
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import weakref
 from _socket import socket as socket
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["current_greenlet", "greenlets", "hub", "original", "poll", "socket", "start_thread"]
+__all__ = ["current_greenlet", "greenlets", "hub", "let_go", "original", "poll", "socket", "start_thread"]
 
 
 def greenlets() -> str:
@@ -51,6 +52,16 @@ def hub() -> Any:
 def start_thread(run: Callable[[], None]) -> None:
     """Run ``run`` in a native thread that keeps no interpreter alive and no ``threading`` object."""
     original("_thread", "start_new_thread")(run, ())
+
+
+def let_go(held: list[Any], hub: Any) -> None:
+    """Empty ``held`` where destructors of the app's objects may run: here, or in the thread of gevent's ``hub``, whose
+    sockets and locks are of no other thread."""
+    if hub is None:
+        held.clear()
+        return
+    with contextlib.suppress(ValueError):  # the loop has ended
+        hub.loop.run_callback_threadsafe(held.clear)
 
 
 def poll() -> Any:

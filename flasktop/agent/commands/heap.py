@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from flasktop.agent import native
 from flasktop.agent.commands.job import CommandError
-from flasktop.agent.heap import headroom, support
+from flasktop.agent.heap import fork, headroom, support
 from flasktop.protocol.commands import BUSY, GONE, TIMED_OUT
 from flasktop.protocol.commands.heap import (
     DropHeap,
@@ -50,6 +50,8 @@ class Heaps:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
+        if agent.hub is not None:
+            fork.HUB[:] = [agent.hub]
         self._taking = native.original("_thread", "allocate_lock")()
         self._number = 0
         self._copy: Copy | None = None

@@ -103,14 +103,16 @@ class Counting:
 
     def _count(self, listed: list[object], job: Job) -> tuple[dict[int, list[Any]], float]:
         """Count the types of ``listed``, emptying it on the way; return the counts by the type's id, and the slowest
-        step. An object that nobody else holds any more ends here, in this thread: so the youngest, which are listed
-        first, go first, before other threads have run."""
+        step. An object that nobody else holds any more ends here (or in gevent's hub): so the youngest, which are
+        listed first, go first, before other threads have run."""
         counts: dict[int, list[Any]] = {}
         slowest = 0.0
         while listed:
             start = time.perf_counter()
-            kinds = list(map(type, listed[:SLICE]))
+            some = listed[:SLICE]
+            kinds = list(map(type, some))
             del listed[:SLICE]
+            native.let_go(some, self._agent.hub)
             slowest = max(slowest, time.perf_counter() - start)
             for kind in kinds:  # by id: a metaclass may have a __hash__ of the app's own
                 entry = counts.get(id(kind))
@@ -120,6 +122,7 @@ class Counting:
                     entry[1] += 1
             self._sleep(0)
             if job.cancelled:
+                native.let_go(listed[:], self._agent.hub)
                 listed.clear()
         job.check()
         return counts, slowest

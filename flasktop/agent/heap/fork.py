@@ -34,6 +34,9 @@ UNSHARED_FROM: Final = 1 << 20
 LEAVING_S: Final = 0.001
 LEAVING_TRIES: Final = 2000
 
+HUB: Final[list[Any]] = []
+"""gevent's hub, where there is one (``Agent.hub``)."""
+
 Child = Callable[[int, int], None]
 """What the child does, with its descriptors: the socket to the worker, and the lifeline."""
 
@@ -124,7 +127,7 @@ def fork(child: Child, channel: int, lifeline: int) -> tuple[int, int]:
             one.done.acquire()
             _await_end(one.thread)
     finally:
-        frames.FRAMES.clear()
+        _let_go()
     if one.error is not None or one.pid <= 0:
         reason = one.error.strerror if one.error is not None else "it is not known why"
         raise CommandError(
@@ -132,6 +135,13 @@ def fork(child: Child, channel: int, lifeline: int) -> tuple[int, int]:
             "Look at its limits of memory (overcommit), of processes and of open files.",
         )
     return one.pid, one.pause_us
+
+
+def _let_go() -> None:
+    """What a call that has ended meanwhile held alone ends with its frame."""
+    held: list[Any] = frames.FRAMES[:]
+    frames.FRAMES.clear()
+    native.let_go(held, HUB[0] if HUB else None)
 
 
 def _await_end(thread: int) -> None:
