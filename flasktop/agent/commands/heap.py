@@ -40,6 +40,9 @@ PATHS_S: Final = 100.0
 BLOCK_US: Final = 1.2
 """Microseconds that guppy3 takes in all for each block that Python has allocated: for estimates."""
 
+MOVING: Final = 10
+"""After an app stood still to be weighed, it does not again for so many times as long."""
+
 THREAD_LOCALS: Final = "objects that only other threads' thread-local variables refer to"
 NATIVE: Final = "memory outside Python objects: what C extensions hold, and free space that Python keeps"
 CALLS: Final = "objects that only running calls refer to"
@@ -57,6 +60,7 @@ class Heaps:
         self._copy: Copy | None = None
         self._last: tuple[int, float] | None = None
         self._closed = False
+        self._may_stand_still = 0.0
 
     def run(self, command: Command, job: Job) -> Answer:
         if isinstance(command, TakeHeap):
@@ -132,11 +136,16 @@ class Heaps:
         from flasktop.agent.heap.weigh import Weighing
 
         job.check()
+        if (left := self._may_stand_still - time.perf_counter()) > 0:
+            raise CommandError(
+                "The app stood still for its heap just now.", f"Try again in {left:.0f} s: it has work to do.", BUSY
+            )
         job.working("weighing the app while it stands still", _stall_s())
         requests = self._agent.recorder.next_number + len(self._agent.pending)
         rss, taken_at, started = headroom.rss_bytes(), time.time(), time.perf_counter_ns()
         weighed = weigh(Weighing(), ROWS)
         pause_us = (time.perf_counter_ns() - started) // 1000
+        self._may_stand_still = time.perf_counter() + pause_us / 1e6 * MOVING
         return self._taken(UNKNOWN, weighed, taken_at, pause_us, job, requests, rss, (CALLS, NATIVE))
 
     def _taken(

@@ -41,6 +41,8 @@ def test_without_memory_nothing_is_taken_and_the_other_way_has_its_price(start: 
     assert (taken.take, worker.copies) == (-1, [])
     assert taken.objects > 50_000 and taken.pause_us > 10_000
     assert any("running calls" in one for one in taken.unseen)
+    with pytest.raises(CommandFailedError, match="just now"):
+        worker.ask(TakeHeap(in_process=True), HeapTaken)
 
 
 def test_a_kernel_without_close_range_is_told(start: Start) -> None:
