@@ -27,6 +27,8 @@ from flasktop.tui.options import AttachOptions
 FOLDER: Final = Path(__file__).resolve().parent.parent / "screenshots"
 WARM_UP_S: Final = 45.0
 PATIENCE_S: Final = 120.0
+SETTLE_S: Final = 1.2
+INTERVAL_S: Final = 0.5
 SMALL, USUAL, LARGE = (80, 24), (120, 40), (200, 60)
 LEAK: Final = "flasktop.demo.shop.views.quotes.QUOTES"
 
@@ -36,13 +38,15 @@ Size = tuple[int, int]
 @dataclass(frozen=True)
 class Step:
     """``wait`` seconds pass, then the cursor goes down to the first row that names ``row`` (waiting for one), ``keys``
-    are pressed, and ``until`` must stand on the screen. A picture is kept at the ``sizes`` named."""
+    are pressed, and ``until`` must stand on the screen. A picture is kept at the ``sizes`` named.
+    ``fleeting``: what it shows lasts for a moment only."""
 
     name: str = ""
     keys: tuple[str, ...] = ()
     row: str = ""
     until: str = ""
     wait: float = 0.0
+    fleeting: bool = False
     sizes: tuple[Size, ...] = (USUAL,)
 
 
@@ -59,27 +63,26 @@ WAYS: Final[dict[str, tuple[Step, ...]]] = {
     "blocking": (
         Step(keys=("3",)),
         Step("in-flight", row="'/report'", until="report", sizes=(SMALL, USUAL)),
-        Step("stack-waiting", ("enter",), row="'/report'", until="time.sleep", sizes=(USUAL, LARGE)),
+        Step("stack-waiting", ("enter",), row="'/report'", until="time.sleep", fleeting=True, sizes=(USUAL, LARGE)),
         Step(keys=("escape", "1")),
         Step("profile-waiting", ("P",), row="method='POST', route='/report'", until="SELF %"),
     ),
     "cpu": (
         Step(keys=("3",)),
-        Step("stack-cpu", ("enter",), row="'/thumbnail/<int:key>'", until="draw"),
+        Step("stack-cpu", ("enter",), row="'/thumbnail/<int:key>'", until="on CPU", fleeting=True),
         Step(keys=("escape", "1")),
         Step("profile-cpu", ("P",), row="method='GET', route='/thumbnail/<int:key>'", until="SELF %"),
     ),
     "unindexed": (
-        Step(keys=("3",)),
-        Step("stack-sql", ("enter",), row="'/search'", until="running SQL"),
+        Step("profile-sql", ("P",), row="method='GET', route='/search'", until="SELF %"),
         Step(keys=("escape", "2")),
         Step("plan", ("x",), row="lower(review.title) LIKE", until="Reads all", sizes=(SMALL, USUAL)),
     ),
     "leak": (
         Step("processes", ("4",), sizes=(SMALL, USUAL)),
         Step("heap-take", ("h",), until="objects", wait=0.0),
-        Step("heap-mark", ("m",), until="CUMULATIVE"),
-        Step(keys=("h",), wait=40.0, until="/1,000 REQ"),
+        Step("heap-mark", ("m",), until="marked"),
+        Step(keys=("h",), wait=40.0, until="GROWN"),
         Step("heap-grown", row="quotes.Quote", until=LEAK, sizes=(SMALL, USUAL, LARGE)),
         Step("heap-referrers", ("enter",), until="by referrers"),
         Step("heap", ("escape", "escape", "5")),
@@ -106,13 +109,15 @@ def under_the_cursor(app: FlasktopApp) -> str:
 
 async def select(pilot: Pilot[None], app: FlasktopApp, row: str) -> None:
     """Go to the first row that names ``row`` with the arrow keys, as a person would; wait for one."""
-    for _ in range(60):
+    for _ in range(600):
         await pilot.press("g")
-        for _ in range(60):
-            if row in under_the_cursor(app):
+        seen = ""
+        while (here := under_the_cursor(app)) != seen:
+            if row in here:
                 return
+            seen = here
             await pilot.press("j")
-        await pilot.pause(0.5)
+        await pilot.pause(0.2)
     raise SystemExit(f"no row names {row}: {shown(app)}")
 
 
@@ -125,22 +130,40 @@ async def until(pilot: Pilot[None], app: FlasktopApp, text: str) -> None:
         await pilot.pause(0.1)
 
 
+async def go(pilot: Pilot[None], app: FlasktopApp, step: Step) -> None:
+    """Do one step."""
+    if step.row:
+        await select(pilot, app, step.row)
+    for key in step.keys:
+        await pilot.press(key)
+        await pilot.pause(0.4)
+    await until(pilot, app, step.until)
+
+
+async def catch(pilot: Pilot[None], app: FlasktopApp, step: Step) -> None:
+    """Do a step towards what may be over before it is looked at: again and again until it is met."""
+    for _ in range(100):
+        await select(pilot, app, step.row)
+        await pilot.press(*step.keys)
+        for _ in range(10):
+            await pilot.pause(0.05)
+            if step.until in shown(app):
+                return
+        await pilot.press("escape")
+    raise SystemExit(f"{step.row} was never met with {step.until!r}")
+
+
 async def take(way: str, sockets: Path, size: Size) -> None:
     """Go one way at one size, and keep its pictures."""
-    app = FlasktopApp(Watcher("shop", directory=str(sockets)), AttachOptions(theme="flasktop"))
+    app = FlasktopApp(Watcher("shop", directory=str(sockets)), AttachOptions(theme="flasktop", interval=INTERVAL_S))
     async with app.run_test(size=size) as pilot:
         while len(app.feed.store.endpoints(app.feed.now(), app.feed.window)) <= 10:
             await pilot.pause(0.1)
         for step in WAYS[way]:
             await pilot.pause(step.wait)
-            if step.row:
-                await select(pilot, app, step.row)
-            for key in step.keys:
-                await pilot.press(key)
-                await pilot.pause(0.4)
-            await until(pilot, app, step.until)
+            await (catch if step.fleeting else go)(pilot, app, step)
             if step.name and size in step.sizes:
-                await pilot.pause(1.2)
+                await pilot.pause(0.0 if step.fleeting else SETTLE_S)
                 target = FOLDER / f"{step.name}-{size[0]}x{size[1]}.svg"
                 target.write_text(_self_contained(app.export_screenshot(title=f"flasktop, {step.name}")))
                 print(target.name, flush=True)

@@ -112,7 +112,7 @@ DECK: tuple[tuple[int, Maker], ...] = (
     (1, _cart("/cart/checked", 0)),
     (3, _post("/report")),
     (2, _post("/report/queued")),
-    (3, _thumbnail("/thumbnail")),
+    (2, _thumbnail("/thumbnail")),
     (5, _thumbnail("/thumbnail/stored")),
     (3, get("/stats")),
     (8, get("/stats/cached")),

@@ -16,7 +16,7 @@ from flasktop.demo.shop.models import Item
 
 pages = Blueprint("reports", __name__)
 
-PRINT_SECONDS = 1.5
+PRINT_SECONDS = 3.0
 """How long the print service takes to answer."""
 
 _jobs: queue.Queue[Engine] = queue.Queue(maxsize=100)
