@@ -177,12 +177,11 @@ def test_the_app_does_not_stand_still_for_long(counting: Counting) -> None:
         for _ in range(20):
             gap, counts = _longest_gap(lambda: count(counting))
             attempts.append((gap - counts.stall_us / 1e6, gap, counts.stall_us / 1e6))
-        beyond, gap, said = min(attempts)
     finally:
         gc.unfreeze()
 
     assert len(held) == 50_000
-    assert said <= STALL_S and beyond <= STALL_S, attempts
+    assert any(said <= STALL_S and beyond <= STALL_S for beyond, _, said in attempts), attempts
 
 
 def _longest_gap(work: Callable[[], TypeCounts]) -> tuple[float, TypeCounts]:

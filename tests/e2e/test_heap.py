@@ -233,7 +233,8 @@ def test_the_demos_leak_is_named(tmp_path: Path) -> None:
     finally:
         clear(folder)
 
-    holders = [held for held in found if held is not None]
+    # The largest quote of a worker may be one of the bounded twin's.
+    holders = [held for held in found if held is not None and "RECENT" not in held.holder]
     assert {held.holder for held in holders} == {"flasktop.demo.shop.views.quotes.QUOTES"}
     assert sum(held.through for held in holders) >= 20
     assert holders[0].paths[0][1].edge == "QUOTES"

@@ -186,6 +186,7 @@ def test_tracing_ends_when_the_reader_leaves(shop: Callable[[Kind], Server], dir
     assert answer.seconds < 60
 
 
+@pytest.mark.timeout(400)  # it waits for moments in which one endpoint alone is at work
 def test_growth_is_told_of_the_endpoint_that_leaks_and_not_of_the_healthy_one(
     shop: Callable[[Kind], Server], directory: Path
 ) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 from flasktop.agent.guard import guard
 from flasktop.agent.sql import callsite, hooks, install, pools
 from flasktop.agent.trace import sink
+from flasktop.protocol.records import POOL_WAIT
 from tests.agent.sql.conftest import Order, Recorder
 
 
@@ -56,7 +57,8 @@ def test_the_dialects_own_first_statements_are_part_of_connecting(engine: Engine
     fresh = create_engine(engine.url)
     with fresh.connect() as connection:
         connection.execute(select(Order.id)).all()
-        kinds = [span.kind for span in recorder.spans]
+        # On a busy machine what the pool does around connecting is long enough to be recorded, too.
+        kinds = [span.kind for span in recorder.spans if span.kind != POOL_WAIT]
     fresh.dispose()
 
     assert kinds == ["connect", "statement"]
