@@ -42,18 +42,19 @@ class Worker:
 
     def run(self, work: Callable[[], Any]) -> list[int]:
         """The ids of the statements that ``work``, done in a request, runs; each once, in their order."""
-        before = self._finished()
+        before = self.finished()
         self.work = work
         answer = serve(self.app)
         assert not answer.error, answer.error
-        until(lambda: self._finished() > before)
+        until(lambda: self.finished() > before)
         trace = [trace for frame in self.box.frames for trace in frame.traces][-1]
         known = self.box.statements
         numbers = dict.fromkeys(span.statement for span in trace.spans if known[span.statement].kind == "statement")
         self._taken()
         return list(numbers)
 
-    def _finished(self) -> int:
+    def finished(self) -> int:
+        """How many requests the journal holds."""
         return sum(len(frame.traces) for frame in self.box.frames)
 
     def _taken(self) -> None:
@@ -111,7 +112,7 @@ def start(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., W
     def worker(**config: Any) -> Worker:
         made.append(Worker(box, config))
         serve(made[-1].app)
-        until(lambda: box.frames)
+        until(made[-1].finished)  # not just a frame: the first may hold a sample alone
         return made[-1]
 
     yield worker
