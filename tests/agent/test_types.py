@@ -118,14 +118,14 @@ def test_types_are_named_with_their_module() -> None:
 
 
 def test_no_code_of_a_class_runs(counting: Counting) -> None:
-    kind = Hostile("Kind", (), {})
+    kind = Hostile("HostileKind", (), {})
     held = [kind() for _ in range(100)]
     Hostile.called.clear()
     counts = count(counting)
     called = list(Hostile.called)
 
     assert called == []
-    assert [row.count for row in counts.rows if row.name.endswith(".Kind")] == [len(held)]
+    assert [row.count for row in counts.rows if row.name.endswith(".HostileKind")] == [len(held)]
 
 
 def test_a_heap_too_great_to_list_is_refused_and_not_listed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

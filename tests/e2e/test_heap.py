@@ -226,18 +226,28 @@ def test_the_demos_leak_is_named(tmp_path: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="fts", dir="/tmp"))
     try:
         with Shop(folder, url) as shop:
-            for _ in range(20):
-                request = urllib.request.Request(f"http://127.0.0.1:{shop.port}/quotes", data=b"buyer=me")
-                urllib.request.urlopen(request, timeout=60).close()
-            found = [holder_of(files, "flasktop.demo.shop.views.quotes.Quote") for files in scan(shop.sockets)]
+            found = leaking(shop)
     finally:
         clear(folder)
 
-    # The largest quote of a worker may be one of the bounded twin's.
-    holders = [held for held in found if held is not None and "RECENT" not in held.holder]
-    assert {held.holder for held in holders} == {"flasktop.demo.shop.views.quotes.QUOTES"}
-    assert sum(held.through for held in holders) >= 20
-    assert holders[0].paths[0][1].edge == "QUOTES"
+    assert found.through >= 10
+    assert found.paths[0][1].edge == "QUOTES"
+
+
+def leaking(shop: Shop) -> HeapHeld:
+    """Ask for quotes until the one that a worker's heap is asked about is held by the global that leaks: all are of one
+    size, and the healthy twin keeps some, too."""
+    seen = []
+    for _ in range(10):
+        for _ in range(40):
+            request = urllib.request.Request(f"http://127.0.0.1:{shop.port}/quotes", data=b"buyer=me")
+            urllib.request.urlopen(request, timeout=60).close()
+        for files in scan(shop.sockets):
+            held = holder_of(files, "flasktop.demo.shop.views.quotes.Quote")
+            if held is not None and held.holder == "flasktop.demo.shop.views.quotes.QUOTES":
+                return held
+            seen.append(held and held.holder)
+    raise AssertionError(f"held by {seen}")
 
 
 def holder_of(files: WorkerFiles, kind: str) -> HeapHeld | None:

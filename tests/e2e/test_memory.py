@@ -193,12 +193,14 @@ def test_growth_is_told_of_the_endpoint_that_leaks_and_not_of_the_healthy_one(
     """Where requests of one endpoint run alone, which the visitors' pauses let them do."""
     server = shop(SYNC)
 
-    def told(route: str) -> Callable[[Watcher, Store, WorkerId], Coroutine[Any, Any, EndpointGrowth]]:
+    def told(
+        route: str, enough: Callable[[EndpointGrowth], bool]
+    ) -> Callable[[Watcher, Store, WorkerId], Coroutine[Any, Any, EndpointGrowth]]:
         async def wait(watcher: Watcher, store: Store, worker: WorkerId) -> EndpointGrowth:
             end = time.monotonic() + 3 * PATIENCE
             while True:
                 (row,) = store.memory(time.monotonic(), Window.MINUTE)
-                found = [each for each in row.growth if each.key.route == route and each.blocks is not None]
+                found = [each for each in row.growth if each.key.route == route and enough(each)]
                 if found:
                     return found[0]
                 assert time.monotonic() < end, row.growth
@@ -207,9 +209,10 @@ def test_growth_is_told_of_the_endpoint_that_leaks_and_not_of_the_healthy_one(
         return wait
 
     with visited(server, QUOTES, pause=0.05):
-        leaky = reading(directory, told("/quotes"))
+        leaky = reading(directory, told("/quotes", lambda growth: growth.blocks is not None))
     with visited(server, PRODUCTS, pause=0.05):
-        healthy = reading(directory, told("/products"))
+        healthy = reading(directory, told("/products", lambda growth: growth.intervals >= 10))
 
     assert leaky.blocks is not None and leaky.blocks > 80, leaky
-    assert healthy.blocks == 0.0, healthy
+    # No growth, or none that could be told from what comes and goes ("uneven").
+    assert healthy.blocks is None or abs(healthy.blocks) < 1.0, healthy
