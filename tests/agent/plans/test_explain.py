@@ -216,6 +216,7 @@ def test_a_database_in_memory_is_refused(worker: Worker) -> None:
         refused = worker.refused(executing(engine, select(Order.id).where(Order.id == 3)))
 
         assert refused.reason == IMPOSSIBLE and "in memory" in refused.message
+        engine.dispose()
 
 
 def test_a_connection_that_the_app_shares_is_left_alone(tmp_path: Path, worker: Worker) -> None:
@@ -243,6 +244,8 @@ def test_two_databases_of_one_name_are_told_apart(worker: Worker, tmp_path: Path
     # One row of queries: the same name, text and line.
     for engine, found in ((one, False), (two, True), (one, False)):
         assert ("only_here" in worker.planned(executing(engine, statement, {"a": 1})).plan) is found
+    one.dispose()
+    two.dispose()
 
 
 def opener(path: Path) -> Callable[[], sqlite3.Connection]:
