@@ -202,7 +202,8 @@ class _Run:
         interval = sys.getswitchinterval() * 1000
         words = [
             f"CPU bursts shorter than {interval:g} ms (the interpreter's switch interval) are seen in the call that "
-            "follows them, not where they are."
+            "follows them, not where they are.",
+            "Waiting includes waiting for a core, and for the interpreter's lock while another thread computes.",
         ]
         if self._agent.greenlet_now is None and not cpu.supported():
             words.append("This system does not tell the CPU time of other threads: CPU and waiting are not told apart.")
