@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from flasktop import units
 from flasktop.client.ask import Address, CommandFailedError, ask
 from flasktop.client.collect import addresses
 from flasktop.commands.document import iso
@@ -22,7 +23,6 @@ from flasktop.protocol.commands import Working
 from flasktop.protocol.commands.heap import DropHeap, HeapDropped, HeapTaken, TakeHeap
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.records import UNKNOWN
-from flasktop.tui.draw import units
 
 
 def heap(

@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from flasktop import units
 from flasktop.client.ask import CommandFailedError
 from flasktop.client.collect import watching
 from flasktop.client.profile import Outcome, silence
@@ -24,7 +25,6 @@ from flasktop.stats.calltree import Node, Profile, merge
 from flasktop.stats.flamefile import collapsed, speedscope
 from flasktop.stats.store import Store
 from flasktop.stats.views import EndpointKey, Window
-from flasktop.tui.draw import units
 
 FORMATS: Final[dict[str, Callable[[Profile], str]]] = {".json": speedscope, ".txt": collapsed, ".collapsed": collapsed}
 LEAST: Final = 0.01

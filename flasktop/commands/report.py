@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from flasktop import units
 from flasktop.client.collect import Collected
 from flasktop.commands.document import of_app
 from flasktop.commands.tables import Column, cut, cut_left, one_line, table
 from flasktop.stats.in_flight import InFlightRow
 from flasktop.stats.views import Died, EndpointRow, QueryRow, Summary, Window, WorkerRow
-from flasktop.tui.draw import units
 from flasktop.tui.draw.doing import short_doing
 
 SOURCE_WIDTH = 36

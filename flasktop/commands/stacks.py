@@ -19,7 +19,7 @@ from flasktop.protocol.commands.stacks import IN_APP, RequestStack, StackFrame, 
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.records import UNKNOWN
 from flasktop.tui.draw.doing import sentence, short_place
-from flasktop.tui.draw.units import ms_unit, plural
+from flasktop.units import ms_unit, plural
 
 PLACE_WIDTH: Final = 60
 

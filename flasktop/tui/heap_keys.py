@@ -8,9 +8,9 @@ from flasktop.protocol.commands import IMPOSSIBLE
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import Take
 from flasktop.stats.views import WorkerRow
-from flasktop.tui.draw.units import clock
 from flasktop.tui.heaps import Trouble
 from flasktop.tui.screens.confirm import ConfirmScreen
+from flasktop.units import clock
 
 if TYPE_CHECKING:
     from flasktop.tui.app import FlasktopApp

@@ -24,8 +24,8 @@ from flasktop.protocol.commands.heap import By, HeapHeld, HeapPart, HeapPaths, H
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.records import UNKNOWN, Message
 from flasktop.stats.heaps import Heaps, Take
-from flasktop.tui.draw.units import duration
 from flasktop.tui.source import Source
+from flasktop.units import duration
 
 A = TypeVar("A", bound=Message)
 

@@ -18,7 +18,7 @@ from flasktop.tui.draw.code import coloured
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import NEWER, Source, place, read_source
 from flasktop.tui.draw.text import cut, line
-from flasktop.tui.draw.units import bytes_, clock, duration, ms_unit, plural, signed, signed_bytes, whole
+from flasktop.units import bytes_, clock, duration, ms_unit, plural, signed, signed_bytes, whole
 
 COSTS: Final = (
     "While it goes on, every allocation of this worker is noted, and it gets slower: ordinary requests take 2 to 3 "

@@ -16,8 +16,8 @@ from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.spark import spark
 from flasktop.tui.draw.split import exact, phase_figures, ruler, split_bar
 from flasktop.tui.draw.text import joined, line
-from flasktop.tui.draw.units import bytes_, count, mean_count, ms, ms_unit, percent, plural, rate
 from flasktop.tui.thresholds import ERRORS, LATENCY_MS
+from flasktop.units import bytes_, count, mean_count, ms, ms_unit, percent, plural, rate
 
 TALL = 34
 """Lines from which on the distribution stands above the lists, not below them."""

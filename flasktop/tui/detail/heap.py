@@ -20,7 +20,7 @@ from flasktop.tui.detail.lists import ROOMY
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.words import fitted
 from flasktop.tui.draw.text import cut, line, safe
-from flasktop.tui.draw.units import clock
+from flasktop.units import clock
 
 SHORT_UNDER: Final = 100
 """Cells under which the line of ways says less of what is compared."""

@@ -17,7 +17,7 @@ from flasktop.tui.detail.grid import grid
 from flasktop.tui.detail.page import Line
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, fit, fit_left, joined, line, safe
-from flasktop.tui.draw.units import QUIET, bytes_, clock, count, ms_unit, percent, signed, signed_bytes, whole
+from flasktop.units import QUIET, bytes_, clock, count, ms_unit, percent, signed, signed_bytes, whole
 
 ROWS: Final = "rows"
 """The section of a heap's rows."""

@@ -13,7 +13,7 @@ from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.heap_table import HeapTable
 from flasktop.tui.detail.words import fitted
 from flasktop.tui.draw.text import line, safe
-from flasktop.tui.draw.units import bytes_, clock, percent, whole
+from flasktop.units import bytes_, clock, percent, whole
 
 FEW: Final = 50
 """A set of so many objects is shown object by object."""

@@ -13,7 +13,7 @@ from flasktop.protocol.records import UNKNOWN
 from flasktop.stats.heaps import HeapLine
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, line, safe
-from flasktop.tui.draw.units import bytes_, plural, whole
+from flasktop.units import bytes_, plural, whole
 
 NAMED: Final = frozenset({"global", "class", "local"})
 """The kinds of edges that have a name in somebody's source."""

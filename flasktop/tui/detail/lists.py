@@ -18,8 +18,8 @@ from flasktop.tui.draw.source import place
 from flasktop.tui.draw.split import split_bar
 from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import fit, line, safe
-from flasktop.tui.draw.units import clock, count, mean_count, ms, percent, plural
 from flasktop.tui.thresholds import LATENCY_MS, STATEMENT_MS, STATEMENTS
+from flasktop.units import clock, count, mean_count, ms, percent, plural
 
 _Row = TypeVar("_Row")
 

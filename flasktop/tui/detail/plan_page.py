@@ -21,7 +21,7 @@ from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.words import flowed
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, line, right, safe, spread
-from flasktop.tui.draw.units import clock, count, ms_unit
+from flasktop.units import clock, count, ms_unit
 
 ROWS_WIDTH: Final = 9
 COST_WIDTH: Final = 9

@@ -16,7 +16,7 @@ from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import NEWER, Source, place, read_source
 from flasktop.tui.draw.split import split_bar
 from flasktop.tui.draw.text import cut, fit, line, right
-from flasktop.tui.draw.units import percent
+from flasktop.units import percent
 
 SECTION: Final = "lines"
 AROUND: Final = 400

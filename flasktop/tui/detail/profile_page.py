@@ -21,7 +21,7 @@ from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place, read_source
 from flasktop.tui.draw.split import legend, split_bar
 from flasktop.tui.draw.text import cut, fit, left, line, pad, right, safe
-from flasktop.tui.draw.units import count, percent, plural
+from flasktop.units import count, percent, plural
 
 SECTION: Final = "calls"
 

@@ -21,8 +21,8 @@ from flasktop.tui.draw.doing import age_style, doing_style, over_p95, sentence, 
 from flasktop.tui.draw.source import NEWER, place, read_source, source_lines
 from flasktop.tui.draw.sql import highlight, pretty
 from flasktop.tui.draw.text import cut, fit, line, safe
-from flasktop.tui.draw.units import ms_unit, plural
 from flasktop.tui.looking import Look
+from flasktop.units import ms_unit, plural
 
 FRAMES: Final = "frames"
 SQL_LINES: Final = 8

@@ -14,8 +14,8 @@ from flasktop.tui.detail.words import count_of, flowed, kind_words, lazy_cure, l
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line, safe
-from flasktop.tui.draw.units import count, mean_count, ms_unit, percent, plural, rate
 from flasktop.tui.thresholds import ERRORS, STATEMENT_MS
+from flasktop.units import count, mean_count, ms_unit, percent, plural, rate
 
 SQL = "sql"
 """The section of the statement's text."""

@@ -19,8 +19,8 @@ from flasktop.tui.detail.screen import Crumbs, DetailScreen
 from flasktop.tui.detail.trace_page import LOW, trace_lines
 from flasktop.tui.detail.trace_pane import pane_lines, statement_of
 from flasktop.tui.draw.text import line
-from flasktop.tui.draw.units import clock
 from flasktop.tui.keys import Scope, bindings
+from flasktop.units import clock
 
 PANE_FROM = 14
 """Lines of the body from which on the selected row's code is shown under the waterfall."""

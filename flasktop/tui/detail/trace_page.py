@@ -19,9 +19,9 @@ from flasktop.tui.draw.source import place
 from flasktop.tui.draw.split import ruler, split_bar
 from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import cut, fit, left, line, right, safe
-from flasktop.tui.draw.units import count, ms, ms_unit, plural
 from flasktop.tui.draw.waterfall import Segment, axis, lane
 from flasktop.tui.thresholds import LATENCY_MS
+from flasktop.units import count, ms, ms_unit, plural
 
 TALL = 34
 """Lines from which on the time split stands above the waterfall with room around it."""

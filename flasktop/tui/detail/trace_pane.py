@@ -17,7 +17,7 @@ from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.split import legend, ruler, split_bar
 from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import line, safe
-from flasktop.tui.draw.units import ms_unit, percent, plural
+from flasktop.units import ms_unit, percent, plural
 
 
 def pane_lines(trace: TraceView, choice: Hashable, context: Context, *, split: bool = True) -> list[Text]:

@@ -17,9 +17,9 @@ from flasktop.tui.detail.page import BLANK, Line
 from flasktop.tui.detail.words import flowed
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, fit, line, safe
-from flasktop.tui.draw.units import clock, duration, ms_unit, plural, signed, whole
 from flasktop.tui.heap_keys import take_heap
 from flasktop.tui.keys import Scope, bindings
+from flasktop.units import clock, duration, ms_unit, plural, signed, whole
 
 AGAIN_S: Final = 10.0
 """How often objects are counted by themselves, where that is switched on."""

@@ -13,7 +13,7 @@ from flasktop.stats.views import EndpointKey, StatementKey, StatementUse, TraceV
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.split import legend, phase_figures
 from flasktop.tui.draw.text import cut, joined, line, safe
-from flasktop.tui.draw.units import bytes_, count, mean_count, ms_unit, plural
+from flasktop.units import bytes_, count, mean_count, ms_unit, plural
 
 REPEATED = 10
 """From so many times in one request on, the same statement is worth a word."""

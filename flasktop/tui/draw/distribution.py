@@ -11,7 +11,7 @@ from rich.text import Text
 from flasktop.stats.views import Bar
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit
-from flasktop.tui.draw.units import count, ms_unit
+from flasktop.units import count, ms_unit
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _FLOOR_MS = 0.05

@@ -23,8 +23,8 @@ from flasktop.protocol.records import (
 )
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
-from flasktop.tui.draw.units import ms_unit
 from flasktop.tui.thresholds import OVER_P95
+from flasktop.units import ms_unit
 
 _CALL: Final = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _STDLIB: Final = re.compile(r"^.*/lib/python3\.\d+/")

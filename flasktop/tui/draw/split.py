@@ -12,7 +12,7 @@ from rich.text import Text
 from flasktop.stats.split import Phases, TimeSplit
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import joined, line
-from flasktop.tui.draw.units import UNKNOWN
+from flasktop.units import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.units import ms
+from flasktop.units import ms
 
 Kind = Literal["execute", "fetch", "commit", "connect", "cpu", "wait", "body", "request"]
 

@@ -6,9 +6,9 @@ from rich.style import Style
 from rich.text import Text
 
 from flasktop.tui.draw.palette import Palette
-from flasktop.tui.draw.units import QUIET, ms, percent
 from flasktop.tui.feed import Feed
 from flasktop.tui.thresholds import ERRORS, LATENCY_MS
+from flasktop.units import QUIET, ms, percent
 
 NOTABLE_SHARE = 0.05
 """The share of all time from which on a row stands out."""

@@ -19,13 +19,13 @@ from flasktop.tui.draw.split import ALL_PARTS, names, split_bar
 from flasktop.tui.draw.sql import one_line, summary
 from flasktop.tui.draw.text import fit, left, line, right
 from flasktop.tui.draw.trend import trend
-from flasktop.tui.draw.units import clock, count, mean_count, ms, ms_unit, percent, rate
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share
 from flasktop.tui.thresholds import LATENCY_MS, STATEMENTS
 from flasktop.tui.widgets.preview import Drawing, beside
+from flasktop.units import clock, count, mean_count, ms, ms_unit, percent, rate
 
 NOTABLE = 0.2
 """The share of a request's time from which on one statement stands out."""

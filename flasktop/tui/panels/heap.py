@@ -16,7 +16,6 @@ from flasktop.tui.columns import Column, SortValue
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit, safe
 from flasktop.tui.draw.trend import trend
-from flasktop.tui.draw.units import bytes_, clock, ms_unit, whole
 from flasktop.tui.feed import Feed
 from flasktop.tui.heap_keys import mark_heap, take_heap
 from flasktop.tui.keys import Scope, bindings
@@ -27,6 +26,7 @@ from flasktop.tui.panels.heap_preview import WorkerHeap, heap_preview
 from flasktop.tui.panels.processes import slope, state
 from flasktop.tui.widgets.preview import Drawing
 from flasktop.tui.widgets.table import Table
+from flasktop.units import bytes_, clock, ms_unit, whole
 
 TICK_S: Final = 0.5
 """How often the seconds of a take under way are counted on."""

@@ -13,9 +13,9 @@ from flasktop.stats.views import WorkerRow
 from flasktop.tui.detail.heap_head import hint_lines
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit, line, safe
-from flasktop.tui.draw.units import bytes_, clock, ms_unit, whole
 from flasktop.tui.heaps import Trouble, Underway
 from flasktop.tui.panels.memory_preview import memory_preview
+from flasktop.units import bytes_, clock, ms_unit, whole
 
 
 @dataclass(frozen=True, slots=True)

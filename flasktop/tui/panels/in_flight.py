@@ -18,7 +18,6 @@ from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
 from flasktop.tui.draw.sql import summary
 from flasktop.tui.draw.text import cut, fit, line, safe
-from flasktop.tui.draw.units import count, ms, ms_unit, plural
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
 from flasktop.tui.looking import Look, look
@@ -27,6 +26,7 @@ from flasktop.tui.panels.cells import cell, directory, number
 from flasktop.tui.thresholds import OVER_P95
 from flasktop.tui.widgets.preview import Drawing, Preview
 from flasktop.tui.widgets.tabs import Note
+from flasktop.units import count, ms, ms_unit, plural
 
 LOOK_S: Final = 1.0
 """Seconds between looks at the selected request's stack."""

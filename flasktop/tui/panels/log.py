@@ -15,13 +15,13 @@ from flasktop.tui.draw.source import place
 from flasktop.tui.draw.split import ALL_PARTS, legend, split_bar
 from flasktop.tui.draw.sql import one_line, summary
 from flasktop.tui.draw.text import fit, fit_left, joined, left, line, right
-from flasktop.tui.draw.units import bytes_, clock, count, ms, ms_unit, plural
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import cell, directory, latency, number
 from flasktop.tui.thresholds import STATEMENTS
 from flasktop.tui.widgets.preview import Drawing
+from flasktop.units import bytes_, clock, count, ms, ms_unit, plural
 
 LIMIT = 500
 """How many requests the log holds."""

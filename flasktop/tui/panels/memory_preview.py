@@ -11,9 +11,9 @@ from flasktop.stats.memory_views import EndpointGrowth, GcGeneration, MemoryRow
 from flasktop.tui.draw.area import area, faded
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, fit, joined, left, line, right, safe
-from flasktop.tui.draw.units import bytes_, count, duration, ms_unit, percent, plural, signed_bytes
 from flasktop.tui.thresholds import RSS_GROWTH
 from flasktop.tui.widgets.preview import beside
+from flasktop.units import bytes_, count, duration, ms_unit, percent, plural, signed_bytes
 
 BLOCKS_GROWTH: Final = 0.02
 """Part of its allocated blocks that a worker must gain in an hour to be said to grow."""

@@ -18,7 +18,6 @@ from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line
 from flasktop.tui.draw.trend import trend
-from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, plural, rate, signed_bytes
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
@@ -28,6 +27,7 @@ from flasktop.tui.thresholds import CPU_PERCENT
 from flasktop.tui.widgets.lines import Lines, margin
 from flasktop.tui.widgets.preview import Drawing, Preview
 from flasktop.tui.widgets.table import Table
+from flasktop.units import bytes_, clock, count, duration, ms, ms_unit, plural, rate, signed_bytes
 
 STATES = {
     "live": ("● live", "good"),

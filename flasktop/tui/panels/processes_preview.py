@@ -9,9 +9,9 @@ from flasktop.stats.views import WorkerRow
 from flasktop.tui.draw.area import area, faded
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import fit, line
-from flasktop.tui.draw.units import bytes_
 from flasktop.tui.thresholds import RSS_GROWTH
 from flasktop.tui.widgets.preview import beside
+from flasktop.units import bytes_
 
 
 def pool_text(pool: Pool) -> str:

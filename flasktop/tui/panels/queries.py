@@ -17,13 +17,13 @@ from flasktop.tui.draw.source import place, read_source, source_lines
 from flasktop.tui.draw.sql import highlight, pretty, summary
 from flasktop.tui.draw.text import cut, fit, fit_left, line
 from flasktop.tui.draw.trend import trend
-from flasktop.tui.draw.units import count, ms, percent, plural, rate
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import NOTABLE_SHARE, cell, directory, error_share, latency, number, share
 from flasktop.tui.thresholds import STATEMENT_MS
 from flasktop.tui.widgets.preview import Drawing, beside
+from flasktop.units import count, ms, percent, plural, rate
 
 
 def _statement(row: QueryRow, width: int, palette: Palette) -> Text:

@@ -16,12 +16,12 @@ from flasktop.tui.columns import Column
 from flasktop.tui.draw.code import coloured
 from flasktop.tui.draw.palette import NO_COLOR_PALETTE, Palette
 from flasktop.tui.draw.text import fit, fit_left, line
-from flasktop.tui.draw.units import count
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.cells import cell, number
 from flasktop.tui.widgets.footer import KeyFooter
 from flasktop.tui.widgets.lines import Lines, margin
 from flasktop.tui.widgets.table import Table
+from flasktop.units import count
 
 if TYPE_CHECKING:
     from flasktop.tui.app import FlasktopApp

@@ -11,10 +11,10 @@ from flasktop.stats.views import Summary, Window
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line
 from flasktop.tui.draw.trend import trend
-from flasktop.tui.draw.units import bytes_, clock, count, duration, ms, ms_unit, percent, plural, rate, signed_bytes
 from flasktop.tui.state import Status
 from flasktop.tui.thresholds import ERRORS, LATENCY_MS, RSS_GROWTH
 from flasktop.tui.widgets.lines import Lines, Part, laid_out, margin
+from flasktop.units import bytes_, clock, count, duration, ms, ms_unit, percent, plural, rate, signed_bytes
 
 
 class SummaryBar(Lines):

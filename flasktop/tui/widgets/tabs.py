@@ -13,8 +13,8 @@ from textual.message import Message
 
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, line
-from flasktop.tui.draw.units import count
 from flasktop.tui.widgets.lines import Lines, Part, laid_out, margin
+from flasktop.units import count
 
 SHORT_NOTE = 22
 """Cells of a note where there is not room for all of it."""

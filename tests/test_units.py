@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flasktop.tui.draw import units
+from flasktop import units
 
-MODULES = ("units", "text", "sql", "layout")
+MODULES = ("units", "tui.draw.text", "tui.draw.sql", "tui.draw.layout")
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_documentation_hold(name: str) -> None:
     """Docstring examples are facts."""
-    module = __import__(f"flasktop.tui.draw.{name}", fromlist=[name])
+    module = __import__(f"flasktop.{name}", fromlist=[name])
 
     assert doctest.testmod(module).failed == 0
 
