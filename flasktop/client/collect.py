@@ -7,16 +7,20 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flasktop.client.apps import RunningApp, resolve
 from flasktop.client.ask import Address
+from flasktop.client.inspection import Inspection
 from flasktop.client.timing import within
 from flasktop.client.watch import Watcher
 from flasktop.errors import FlasktopError, NotRunningError
+from flasktop.findings.facts import Limits
+from flasktop.findings.inspect import Report
 from flasktop.protocol.events import Event, WorkerId
 from flasktop.stats.store import Store
+from flasktop.stats.views import Window
 
 ALL_HISTORY_S: Final = 1e9
 """More seconds than any journal holds."""
@@ -29,7 +33,8 @@ POLL_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What was seen. ``app`` is None when everything was watched; ``problems`` are for the person who asked."""
+    """What was seen. ``app`` is None when everything was watched; ``problems`` are for the person who asked;
+    ``report`` is what the rules said, where they were asked."""
 
     store: Store
     app: RunningApp | None
@@ -37,10 +42,18 @@ class Collected:
     dead: tuple[RunningApp, ...]
     problems: tuple[FlasktopError, ...]
     searched: tuple[str, ...]
+    report: Report = field(default_factory=Report)
+
+    def app_asked(self, target: str | None) -> str | None:
+        """The one Flask app of the workers that ``target`` named; None: all of them."""
+        return target if self.app is not None and target in self.app.names else None
 
 
-async def collect(target: str | None, *, directory: str | None = None, seconds: float = 1.0) -> Collected:
-    """Follow one app for ``seconds`` after all its history has come.
+async def collect(
+    target: str | None, *, directory: str | None = None, seconds: float = 1.0, limits: Limits | None = None
+) -> Collected:
+    """Follow one app for ``seconds`` after all its history has come, and where ``limits`` are given look at it with
+    all rules, which may take some seconds more for evidence.
 
     Where no worker of it runs any more, the journals of those that were killed are read instead.
 
@@ -55,7 +68,11 @@ async def collect(target: str | None, *, directory: str | None = None, seconds: 
         await _history(watcher, task)
         if watcher.chosen is not None and watcher.chosen.alive:
             await _for(seconds, task)
-        return _collected(watcher, store)
+        collected = _collected(watcher, store)
+        if limits is None:
+            return collected
+        report = await Inspection(store, watcher, limits=limits).settle(Window.ALL, collected.app_asked(target))
+        return replace(collected, report=report)
 
 
 async def collect_everything(*, directory: str | None = None, seconds: float = 0.0) -> Collected:

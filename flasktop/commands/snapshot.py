@@ -28,7 +28,7 @@ def snapshot(target: str | None, *, directory: str | None = None, seconds: float
     workers = collected.store.workers(now, Window.ALL)
     if not workers and not collected.store.endpoints(now, Window.ALL):
         raise NotRunningError(f"{_name(collected)} went away before it told anything.", "Try again.")
-    app = target if collected.app is not None and target in collected.app.names else None
+    app = collected.app_asked(target)
     if as_json:
         print_lines([json.dumps(document(collected, now, app=app), indent=2)])
     else:

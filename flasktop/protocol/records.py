@@ -94,7 +94,9 @@ class Span(Message, frozen=True):
     """One database span of a trace. ``start_us`` counts from the start of its trace.
 
     ``rows`` is the number of rows fetched (UNKNOWN for what returns none); ``batch`` the number of parameter sets
-    of an ``executemany`` (0: not one); ``error`` the class name of the exception, empty for none.
+    of an ``executemany`` (0: not one); ``error`` the class name of the exception, empty for none. ``parameters``
+    numbers its parameter set among those of the same statement in the trace, by first appearance from 0: spans of one
+    number ran with the same parameters (UNKNOWN: not sampled).
     """
 
     statement: int
@@ -104,6 +106,7 @@ class Span(Message, frozen=True):
     rows: int
     batch: int = 0
     error: str = ""
+    parameters: int = UNKNOWN
 
 
 class Folded(Message, frozen=True):

@@ -65,6 +65,7 @@ def _span_view(info: StatementInfo, span: Span) -> SpanView:
         rows=None if span.rows == UNKNOWN else span.rows,
         batch=span.batch,
         error=span.error,
+        parameters=None if span.parameters == UNKNOWN else span.parameters,
     )
 
 

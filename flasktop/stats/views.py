@@ -178,7 +178,8 @@ class TraceId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpanView:
-    """One span of a waterfall; ``start_ms`` from the request's start. ``rows`` None where none are returned."""
+    """One span of a waterfall; ``start_ms`` from the request's start. ``rows`` None where none are returned. Spans of
+    a statement with the same number in ``parameters`` ran with the same ones (None: not sampled)."""
 
     statement: StatementKey
     dialect: str
@@ -189,6 +190,7 @@ class SpanView:
     rows: int | None
     batch: int
     error: str
+    parameters: int | None = None
 
     @property
     def duration_ms(self) -> float:

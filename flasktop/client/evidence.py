@@ -1,0 +1,110 @@
+"""Fetching what rules need to know: each kind of evidence is one function here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from flasktop.client.ask import A, CommandFailedError
+from flasktop.client.profile import Asking, profile, silence
+from flasktop.errors import FlasktopError, NotRunningError
+from flasktop.findings.evidence import EvidenceBook, Need, PlanNeed, StackNeed, Unavailable
+from flasktop.protocol.commands import GONE, Command
+from flasktop.protocol.commands.explain import Explain, Planned
+from flasktop.protocol.events import WorkerId
+from flasktop.stats.calltree import merge
+from flasktop.stats.plans import parse
+from flasktop.stats.store import Store
+
+ATTEMPTS: Final = 4
+"""Workers that are asked in turn, where one no longer knows the statement."""
+
+SAMPLE_S: Final = 5.0
+SAMPLE_HZ: Final = 40
+"""How long and how often stacks are sampled for a rule: enough for the commonest line, and cheap."""
+
+AT_ONCE: Final = 2
+"""Pieces of evidence that are fetched at the same time."""
+
+
+class EvidenceFetcher:
+    """Fetches evidence from the workers of a store into ``book``. ``clock`` is the reader's, in seconds."""
+
+    def __init__(self, store: Store, source: Asking, clock: Callable[[], float]) -> None:
+        self.book = EvidenceBook()
+        self._store, self._source, self._clock = store, source, clock
+        self._underway: set[Need] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being fetched."""
+        return bool(self._underway)
+
+    def due(self, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+        """Those of ``needs`` that may be fetched now: not known, not under way, and not too many at once."""
+        room = AT_ONCE - len(self._underway)
+        now = self._clock()
+        due = [need for need in needs if need not in self._underway and self.book.wanted(need, now)]
+        return tuple(due[: max(room, 0)])
+
+    async def fetch(self, need: Need) -> None:
+        """Fetch one piece of evidence; why there is none is evidence, too."""
+        if need in self._underway:
+            return
+        self._underway.add(need)
+        try:
+            found = await _FETCH[type(need)](self, need)
+        except FlasktopError as error:
+            reason = error.reason if isinstance(error, CommandFailedError) else ""
+            found = Unavailable(error.message, error.hint or "", reason)
+        finally:
+            self._underway.discard(need)
+        self.book.put(need, found, self._clock())
+
+    async def plan(self, need: PlanNeed) -> object:
+        """The plan of a statement, from the first worker that can make it."""
+        failure: FlasktopError = NotRunningError("No worker that ran this statement is alive.", "")
+        known = [(w, number) for w, numbers in self._store.local_ids(need.statement) for number in reversed(numbers)]
+        for worker, number in known[:ATTEMPTS]:
+            answer = await self._asked(worker, Explain(number), Planned)
+            if isinstance(answer, Planned):
+                return parse(answer.dialect, answer.plan)
+            failure = answer
+        raise failure
+
+    async def _asked(self, worker: WorkerId, command: Command, answer: type[A]) -> A | FlasktopError:
+        """What one worker says; an error is returned where another one may do better, and raised where not."""
+        try:
+            return await self._source.ask(worker, command, answer)
+        except NotRunningError as error:
+            return error
+        except CommandFailedError as error:
+            if error.reason != GONE:
+                raise
+            return error
+
+    async def stacks(self, need: StackNeed) -> object:
+        """Where the requests of an endpoint are, sampled in all its workers for some seconds."""
+        workers = self._store.local_ids(need.endpoint)
+        if not workers:
+            raise NotRunningError("No worker that serves this endpoint is alive.", "")
+        outcome = await profile(self._source, workers, SAMPLE_S, SAMPLE_HZ)
+        merged = merge(outcome.profiles, f"{need.endpoint.method} {need.endpoint.route}")
+        if not outcome.profiles:
+            raise outcome.failures[0][1]
+        if not merged.samples:
+            return Unavailable(silence(merged.finished, merged.seconds))
+        return merged
+
+
+_FETCH: Final[dict[type, Callable[[EvidenceFetcher, Any], Awaitable[object]]]] = {
+    PlanNeed: EvidenceFetcher.plan,
+    StackNeed: EvidenceFetcher.stacks,
+}
+"""How each kind is fetched."""
+
+
+async def gather(fetcher: EvidenceFetcher, needs: tuple[Need, ...]) -> None:
+    """Fetch what may be fetched now, and wait for it."""
+    await asyncio.gather(*(fetcher.fetch(need) for need in fetcher.due(needs)))

@@ -1,0 +1,57 @@
+"""Looking at an app with all rules and fetching the evidence that they ask for, until there is nothing more to say."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from flasktop.client.evidence import EvidenceFetcher, gather
+from flasktop.client.profile import Asking
+from flasktop.client.timing import within
+from flasktop.findings.facts import Facts, Limits
+from flasktop.findings.inspect import Report, inspect
+from flasktop.findings.model import Rule
+from flasktop.findings.registry import RULES
+from flasktop.stats.store import Store
+from flasktop.stats.views import Window
+
+PATIENCE_S: Final = 15.0
+"""How long evidence is waited for by default: a sampled profile and a plan."""
+
+
+class Inspection:
+    """The rules over one store. ``clock`` is the reader's monotonic clock in seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        source: Asking,
+        *,
+        limits: Limits | None = None,
+        rules: Sequence[Rule] = RULES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.fetcher = EvidenceFetcher(store, source, clock)
+        self.rules = rules
+        self._store, self._limits, self._clock = store, limits or Limits(), clock
+
+    def look(self, window: Window, app: str | None = None) -> Report:
+        """What the rules say now, with the evidence that is there."""
+        facts = Facts(
+            self._store, self._clock(), window=window, app=app, evidence=self.fetcher.book, limits=self._limits
+        )
+        return inspect(facts, self.rules)
+
+    async def settle(self, window: Window, app: str | None = None, patience_s: float = PATIENCE_S) -> Report:
+        """Look and fetch until no rule asks for more, or for ``patience_s`` seconds; return the last report."""
+        until = self._clock() + patience_s
+        report = self.look(window, app)
+        while self.fetcher.due(report.needs) and (left := until - self._clock()) > 0:
+            try:
+                await within(left, gather(self.fetcher, report.needs))
+            except asyncio.TimeoutError:
+                break
+            report = self.look(window, app)
+        return report

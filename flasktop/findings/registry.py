@@ -1,0 +1,16 @@
+"""The rules that there are. A new one is a file in ``rules`` and a line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flasktop.findings.model import Rule, Threshold
+from flasktop.findings.rules import repeated
+
+RULES: Final[tuple[Rule, ...]] = (
+    repeated.RULE,
+)  # fmt: skip
+"""In the order in which they are asked."""
+
+THRESHOLDS: Final[tuple[Threshold, ...]] = tuple(threshold for rule in RULES for threshold in rule.thresholds)
+"""All that can be set."""

@@ -1,0 +1,1 @@
+"""One rule a file; ``flasktop.findings.registry`` names them."""
