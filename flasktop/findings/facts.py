@@ -80,6 +80,7 @@ class Facts:
         self._store = store
         self._evidence = evidence or EvidenceBook()
         self._limits = limits or Limits()
+        self._survey = store.survey(now, window, app=app)
         self._endpoints: tuple[EndpointRow, ...] | None = None
         self._queries: tuple[QueryRow, ...] | None = None
         self._details: dict[EndpointKey, EndpointDetail | None] = {}
@@ -99,14 +100,14 @@ class Facts:
     def endpoints(self) -> tuple[EndpointRow, ...]:
         """The endpoints that were called often enough to say something of them, the most total time first."""
         if self._endpoints is None:
-            rows = self._store.endpoints(self.now, self.window, app=self.app)
+            rows = self._survey.endpoints()
             self._endpoints = tuple(row for row in rows if row.count >= ENOUGH)
         return self._endpoints
 
     def endpoint(self, key: EndpointKey) -> EndpointDetail | None:
         """The statements, kept requests and latencies of an endpoint."""
         if key not in self._details:
-            self._details[key] = self._store.endpoint(key, self.now, self.window)
+            self._details[key] = self._survey.endpoint(key)
         return self._details[key]
 
     def traces(self, key: EndpointKey) -> tuple[TraceView, ...]:
@@ -120,13 +121,13 @@ class Facts:
     def queries(self) -> tuple[QueryRow, ...]:
         """The statements that ran, the most total time first."""
         if self._queries is None:
-            self._queries = self._store.queries(self.now, self.window, app=self.app)
+            self._queries = self._survey.queries()
         return self._queries
 
     def statement(self, key: StatementKey) -> StatementDetail | None:
         """Who runs a statement, and the slowest requests that did."""
         if key not in self._statements:
-            self._statements[key] = self._store.statement(key, self.now, self.window)
+            self._statements[key] = self._survey.statement(key)
         return self._statements[key]
 
     def workers(self) -> tuple[WorkerRow, ...]:

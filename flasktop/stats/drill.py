@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from flasktop.stats.columns import DURATION, S_EXECUTE, S_FETCH
-from flasktop.stats.pictures import bars, endpoint_row, query_row, uses_of_endpoint, uses_of_statement
+from flasktop.stats.pictures import Uses, bars, endpoint_row, query_row, uses_of_endpoint, uses_of_statement
 from flasktop.stats.rings import LOG, RECENT, SLOWEST, Kept, Rings
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Selection
@@ -37,9 +37,10 @@ class Drill:
         return None
 
     def endpoint(
-        self, selection: Selection, row: int, chosen: Collection[int], since: float | None
+        self, selection: Selection, row: int, chosen: Collection[int], since: float | None, uses: Uses
     ) -> EndpointDetail | None:
-        """Return the detail of an endpoint row, None where the selection knows nothing of it."""
+        """Return the detail of an endpoint row, None where the selection knows nothing of it; its statements are among
+        ``uses``."""
         sums = selection.endpoints.get(row)
         if sums is None:
             return None
@@ -53,13 +54,14 @@ class Drill:
             recent=self._views(recent, chosen, RECENT),
             failed=self._views(failed, chosen, RECENT),
             distribution=bars(selection.hists.get(row)),
-            statements=uses_of_endpoint(selection, row, sums),
+            statements=uses_of_endpoint(selection, row, sums, uses),
         )
 
     def statement(
-        self, selection: Selection, row: int, chosen: Collection[int], since: float | None
+        self, selection: Selection, row: int, chosen: Collection[int], since: float | None, uses: Uses
     ) -> StatementDetail | None:
-        """Return the detail of a statement row, None where the selection knows nothing of it."""
+        """Return the detail of a statement row, None where the selection knows nothing of it; who runs it is among
+        ``uses``."""
         sums = selection.statements.get(row)
         if sums is None:
             return None
@@ -67,7 +69,7 @@ class Drill:
         return StatementDetail(
             row=query_row(selection, row, sums, total),
             distribution=bars(selection.statement_hists.get(row)),
-            endpoints=uses_of_statement(selection, row),
+            endpoints=uses_of_statement(selection, row, uses),
             slowest=self._views(self._that_ran(selection, row, since), chosen, SLOWEST),
         )
 

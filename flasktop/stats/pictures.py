@@ -105,19 +105,29 @@ def query_row(selection: Selection, row: int, sums: Sequence[int], total_us: int
     )
 
 
-def uses_of_endpoint(selection: Selection, row: int, sums: Sequence[int]) -> tuple[StatementUse, ...]:
-    """Return the statements of an endpoint, the most total time first; shares are of its wall time."""
+Uses = Sequence[tuple[tuple[int, int], list[int]]]
+"""Sums of pairs of an endpoint row and a statement row."""
+
+
+def all_uses(selection: Selection) -> Uses:
+    """Return the sums of every pair of a selection."""
+    pairs = selection.rows.pairs
+    return [(pairs[pair], use) for pair, use in selection.uses.items()]
+
+
+def uses_of_endpoint(selection: Selection, row: int, sums: Sequence[int], uses: Uses) -> tuple[StatementUse, ...]:
+    """Return the statements of an endpoint among ``uses``, the most total time first; shares are of its wall time."""
     found = [
         _use(selection, endpoint, statement, use, sums[COUNT], sums[DURATION])
-        for (endpoint, statement), use in _uses(selection)
+        for (endpoint, statement), use in uses
         if endpoint == row
     ]
     return tuple(sorted(found, key=lambda use: -use.total_ms))
 
 
-def uses_of_statement(selection: Selection, row: int) -> tuple[StatementUse, ...]:
-    """Return the endpoints that run a statement, the most calls first; shares are of the statement's time."""
-    pairs = [(endpoint, use) for (endpoint, statement), use in _uses(selection) if statement == row]
+def uses_of_statement(selection: Selection, row: int, uses: Uses) -> tuple[StatementUse, ...]:
+    """Return the endpoints among ``uses`` that run a statement, the most calls first; shares are of its time."""
+    pairs = [(endpoint, use) for (endpoint, statement), use in uses if statement == row]
     total = sum(_time(use) for _, use in pairs)
     found = [
         _use(selection, endpoint, row, use, selection.endpoints.get(endpoint, (0,))[COUNT], total)
@@ -147,11 +157,6 @@ def bars(hist: Histogram | None) -> tuple[Bar, ...]:
 def milliseconds(us: float | None) -> float | None:
     """Return microseconds as milliseconds."""
     return None if us is None else us / 1_000
-
-
-def _uses(selection: Selection) -> list[tuple[tuple[int, int], list[int]]]:
-    pairs = selection.rows.pairs
-    return [(pairs[pair], use) for pair, use in selection.uses.items()]
 
 
 def _use(

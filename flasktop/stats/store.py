@@ -34,6 +34,7 @@ from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection, select
 from flasktop.stats.summary import summary, worker_row
 from flasktop.stats.sums import Sums
+from flasktop.stats.survey import Survey
 from flasktop.stats.timeline import MAX_OPEN, Timeline, window_start
 from flasktop.stats.totals import Exact
 from flasktop.stats.views import (
@@ -185,21 +186,19 @@ class Store:
         self, key: EndpointKey, now: float, window: Window, *, worker: WorkerId | None = None
     ) -> EndpointDetail | None:
         """Return the drill-down of an endpoint, None where the window knows nothing of it."""
-        selection = self._select(now, window, None, worker)
-        row = self._rows.find_endpoint(key)
-        if row is None:
-            return None
-        return self._drill.endpoint(selection, row, self._roster.numbers(None, worker), self._since(now, window))
+        return self.survey(now, window, worker=worker).endpoint(key)
 
     def statement(
         self, key: StatementKey, now: float, window: Window, *, worker: WorkerId | None = None
     ) -> StatementDetail | None:
         """Return the drill-down of a statement, None where the window knows nothing of it."""
-        selection = self._select(now, window, None, worker)
-        row = self._rows.find_statement(key)
-        if row is None:
-            return None
-        return self._drill.statement(selection, row, self._roster.numbers(None, worker), self._since(now, window))
+        return self.survey(now, window, worker=worker).statement(key)
+
+    def survey(self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None) -> Survey:
+        """Return rows and drill-downs of one moment, for whoever asks for many; good until the next event."""
+        selection = self._select(now, window, app, worker)
+        chosen = self._roster.numbers(app, worker)
+        return Survey(self._rows, self._drill, selection, chosen, self._since(now, window))
 
     def trace(self, trace_id: TraceId) -> TraceView | None:
         """Return a request that is still kept, None otherwise."""
