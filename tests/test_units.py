@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flasktop import units
 
-MODULES = ("units", "tui.draw.text", "tui.draw.sql", "tui.draw.layout")
+MODULES = ("units", "stats.statements", "findings.words", "tui.draw.text", "tui.draw.sql", "tui.draw.layout")
 
 
 @pytest.mark.parametrize("name", MODULES)

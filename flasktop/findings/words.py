@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from flasktop.stats.statements import summary
 from flasktop.stats.views import EndpointKey, StatementKey
 
 SHORT: Final = 90
@@ -30,18 +31,13 @@ def place(file: str, line: int) -> str:
 
 
 def statement_words(key: StatementKey, most: int = SHORT) -> str:
-    """The statement on one line; what is long loses its middle, since the table stands behind the columns.
+    """The statement on one line, cut where it is long.
 
     >>> statement_words(StatementKey("", "statement", "SELECT a,\\n b FROM t", "", 0, ""))
-    'SELECT a, b FROM t'
+    'SELECT … FROM t'
     """
-    text = " ".join(key.text.split())
-    if len(text) <= most:
-        return text
-    at = text.upper().find(" FROM ")
-    if at > 24:
-        text = f"{text[:20].rstrip(' ,')} …{text[at:]}"
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    text = summary(key.text)
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def times(number: float) -> str:

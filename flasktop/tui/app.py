@@ -21,6 +21,7 @@ from flasktop.stats.views import Summary, Window
 from flasktop.tui import settings
 from flasktop.tui.commands import Commands
 from flasktop.tui.feed import LiveFeed
+from flasktop.tui.findings import FindingsDesk
 from flasktop.tui.heaps import HeapDesk
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.memory import Memory
@@ -85,6 +86,7 @@ class FlasktopApp(App[None]):
         self.interval = self.memory.choices.interval
         self.feed = LiveFeed(self.store, clock, self.memory.choices.window)
         self.heaps = HeapDesk(self, source, clock, self.show_now)
+        self.findings = FindingsDesk(self, self.store, source, clock, self.tick)
         self._frozen_at: float | None = None
         self._timer: Timer | None = None
 
@@ -137,6 +139,8 @@ class FlasktopApp(App[None]):
     def tick(self) -> None:
         """One refresh: move on to the present (unless frozen) and show it."""
         self.feed.refresh()
+        if not self.feed.frozen and self.source.chosen is not None:
+            self.findings.look(self.feed.app)
         self.show_now()
 
     def show_now(self) -> None:

@@ -1,7 +1,7 @@
 """The one key table: it makes the bindings, the footer, the help and the palette.
 
 A screen or panel names the scopes it answers to (``bindings("everywhere", "panel", "endpoints")``); a new key is one
-entry here. Reserved for what is not built yet and not to be taken: ``F [ ]`` and the digit 6.
+entry here. Reserved for what is not built yet and not to be taken: ``F [ ]``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Scope = Literal[
     "in_flight",
     "processes",
     "heap",
+    "findings",
     "log",
     "detail",
     "endpoint",
@@ -28,6 +29,7 @@ Scope = Literal[
     "stack",
     "statement",
     "plan",
+    "finding",
     "one heap",
     "allocations",
     "types",
@@ -46,6 +48,7 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "in_flight": "In flight",
     "processes": "Processes",
     "heap": "Heap",
+    "findings": "Findings",
     "log": "Log",
     "detail": "Every detail",
     "endpoint": "One endpoint",
@@ -54,6 +57,7 @@ SCOPE_TITLES: Final[dict[Scope, str]] = {
     "stack": "One request while it runs",
     "statement": "One statement",
     "plan": "A statement's plan",
+    "finding": "One finding",
     "one heap": "One heap",
     "allocations": "Allocation sites",
     "types": "Objects by type",
@@ -135,6 +139,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("3", "3", "panel('in_flight')", "in flight", "In flight: what runs at this moment", "panel", palette=True),
     Key("4", "4", "panel('processes')", "processes", "Processes: what each worker costs", "panel", palette=True),
     Key("5", "5", "panel('heap')", "heap", "Heap: what grew, and who holds it", "panel", palette=True),
+    Key("6", "6", "panel('findings')", "findings", "Findings: what is wrong, and the fix", "panel", palette=True),
     Key("L", "L", "panel('log')", "log", "Log of requests, newest first", "panel", palette=True),
     Key("tab", "tab", "next_panel(1)", "next", "Next panel", "panel"),
     Key("shift+tab", "s-tab", "next_panel(-1)", "previous", "Previous panel", "panel"),
@@ -172,6 +177,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("x", "x", "plan", "plan", "Show the database's plan of the selected statement", "endpoint", 6, palette=True),
     Key("x", "x", "plan", "plan", "Show the database's plan of the selected statement", "trace", 6, palette=True),
     Key("x", "x", "plan", "plan", "Show the database's plan of the statement", "statement", 2, palette=True),
+    Key("x", "x", "plan", "plan", "Show the database's plan of the finding's statement", "finding", 6, palette=True),
     Key("x", "x", "plan", "plan again", "Ask the database for the plan anew", "plan", 2, palette=True),
     # An endpoint's profile
     Key("P", "P", "profile", "profile", "Sample the endpoint's requests for 10 s", "endpoints", 3),

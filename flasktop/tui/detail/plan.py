@@ -14,12 +14,12 @@ from flasktop.protocol.events import WorkerId
 from flasktop.protocol.records import STATEMENT
 from flasktop.stats.plans import parse
 from flasktop.stats.plans.words import as_text, sentences
+from flasktop.stats.statements import summary
 from flasktop.stats.views import StatementKey
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.plan_page import Made, failed_lines, plan_lines, waiting_lines
 from flasktop.tui.detail.screen import DetailScreen
-from flasktop.tui.draw.sql import summary
 from flasktop.tui.draw.text import fit
 from flasktop.tui.keys import Scope, bindings
 

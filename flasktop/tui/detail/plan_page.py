@@ -18,7 +18,7 @@ from flasktop.tui.detail.code_block import EVERY_LINE, sql_lines
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.lists import plain, sections
 from flasktop.tui.detail.page import Line
-from flasktop.tui.detail.words import flowed
+from flasktop.tui.detail.words import flowed, wrapped
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import cut, line, right, safe, spread
 from flasktop.units import clock, count, ms_unit
@@ -71,8 +71,8 @@ def waiting_lines(stage: str, seconds: float, context: Context) -> list[Line]:
 def failed_lines(message: str, hint: str, key: StatementKey, context: Context) -> list[Line]:
     """Why there is no plan, and what to do."""
     palette = context.palette
-    said = [*_wrapped(f"✗ {safe(message)}", context.width, palette.bad)]
-    said += _wrapped(safe(hint), context.width, palette.text) if hint else []
+    said = [*wrapped(f"✗ {safe(message)}", context.width, palette.bad)]
+    said += wrapped(safe(hint), context.width, palette.text) if hint else []
     said.append(line(("x asks again.", palette.dim)))
     return sections(
         plain(said),
@@ -83,10 +83,10 @@ def failed_lines(message: str, hint: str, key: StatementKey, context: Context) -
 def _words(plan: Plan, context: Context) -> list[Text]:
     palette = context.palette
     if plan.problem:
-        return _wrapped(plan.problem, context.width, palette.warn)
+        return wrapped(plan.problem, context.width, palette.warn)
     made: list[Text] = []
     for sentence in sentences(plan):
-        made += _wrapped(f"{_sign(sentence)} {sentence.text}", context.width, _style(sentence, palette), "  ")
+        made += wrapped(f"{_sign(sentence)} {sentence.text}", context.width, _style(sentence, palette), "  ")
     return made
 
 
@@ -131,7 +131,7 @@ def _parameters(planned: Planned, context: Context) -> list[Text]:
     else:
         said = "It has no parameters."
     style = context.palette.dim
-    return [text for each in (said, *map(safe, planned.notes)) for text in _wrapped(each, context.width, style)]
+    return [text for each in (said, *map(safe, planned.notes)) for text in wrapped(each, context.width, style)]
 
 
 # The tree
@@ -230,18 +230,3 @@ def _condition_lines(step: _Step, edge: int, context: Context) -> list[Text]:
         cut(line((lead, palette.faint), (f"{word} ", palette.dim), (safe(text), palette.dim)), context.width)
         for word, text in step.node.conditions
     ]
-
-
-def _wrapped(text: str, width: int, style: Style, hanging: str = "") -> list[Text]:
-    """``text`` over as many lines as it needs, at spaces; at most six."""
-    lines: list[str] = []
-    row = ""
-    for word in text.split():
-        if row and len(row) + 1 + len(word) > width:
-            lines.append(row)
-            row = hanging + word
-        else:
-            row = f"{row} {word}" if row else word
-    lines.append(row)
-    shown = lines[:6] if len(lines) <= 6 else [*lines[:5], lines[5][: width - 1] + "…"]
-    return [cut(line((each, style)), width) for each in shown]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from flasktop.stats.statements import summary
 from flasktop.stats.views import StatementDetail, StatementKey
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.routing import show_plan
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.detail.statement_page import statement_lines
-from flasktop.tui.draw.sql import summary
 from flasktop.tui.draw.text import fit
 from flasktop.tui.keys import Scope, bindings
 

@@ -129,3 +129,18 @@ def fitted(parts: Sequence[Text], width: int, lines: int, palette: Palette, sepa
 def count_of(number: float, noun: str, palette: Palette) -> Text:
     """``412 requests`` with the number strong."""
     return line((count(number), palette.strong), (f" {noun if number == 1 else noun + 's'}", palette.dim))
+
+
+def wrapped(text: str, width: int, style: Style, hanging: str = "") -> list[Text]:
+    """``text`` over as many lines as it needs, at spaces; at most six."""
+    lines: list[str] = []
+    row = ""
+    for word in text.split():
+        if row and len(row) + 1 + len(word) > width:
+            lines.append(row)
+            row = hanging + word
+        else:
+            row = f"{row} {word}" if row else word
+    lines.append(row)
+    shown = lines[:6] if len(lines) <= 6 else [*lines[:5], lines[5][: width - 1] + "…"]
+    return [cut(line((each, style)), width) for each in shown]

@@ -15,6 +15,7 @@ from flasktop.tui.columns import Column, held, ordered
 from flasktop.tui.feed import Feed
 from flasktop.tui.filtering import NO_FILTER, Filter
 from flasktop.tui.keys import Scope
+from flasktop.tui.panels.marks import mark_column
 from flasktop.tui.widgets.preview import Drawing, Preview
 from flasktop.tui.widgets.table import Table
 from flasktop.tui.widgets.tabs import Note
@@ -61,6 +62,7 @@ class ListPanel(Vertical, Generic[R]):
         self.filter: Filter = NO_FILTER
         self.hidden: set[Hashable] = set()
         self._hold_until = float("-inf")
+        self._every: Sequence[R] = ()
 
     # What a panel says about itself
 
@@ -118,7 +120,14 @@ class ListPanel(Vertical, Generic[R]):
         offered = self.offered_columns
         named = {column.name: column for column in offered}
         chosen = [named[name] for name in self.chosen_columns if name in named]
-        return chosen or list(offered)
+        return [*self._marks(), *(chosen or offered)]
+
+    def _marks(self) -> list[Column[R]]:
+        """The column of marks, where findings concern rows of this panel."""
+        marks = self.flasktop.findings.marks
+        if not marks or not any(self.key(row) in marks for row in self._every):
+            return []
+        return [mark_column(lambda row: marks.get(self.key(row)))]
 
     @property
     def offered_columns(self) -> Sequence[Column[R]]:
@@ -127,7 +136,8 @@ class ListPanel(Vertical, Generic[R]):
 
     @property
     def sort_column(self) -> Column[R]:
-        return next((c for c in self.columns if c.name == self.sorted_by), self.columns[0])
+        known = (*self._marks(), *self.columns)
+        return next((column for column in known if column.name == self.sorted_by), self.columns[0])
 
     @property
     def holding(self) -> bool:
@@ -200,7 +210,7 @@ class ListPanel(Vertical, Generic[R]):
     def refresh_view(self) -> None:
         """Read the rows anew and show them."""
         feed, table = self.flasktop.feed, self.table
-        every = self.rows(feed)
+        every = self._every = self.rows(feed)
         rows = [row for row in every if self._passes(row)]
         order = held(rows, table.keys, self.key) if self.holding else ordered(rows, self.sort_column, self.reverse)
         table.empty = self._emptiness(len(every), feed.window)

@@ -10,13 +10,14 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from flasktop.protocol.records import STATEMENT
+from flasktop.stats.statements import summary
 from flasktop.stats.views import EndpointDetail, EndpointRow, StatementUse, TraceView, Window
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
 from flasktop.tui.draw.split import ALL_PARTS, names, split_bar
-from flasktop.tui.draw.sql import one_line, summary
+from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import fit, left, line, right
 from flasktop.tui.draw.trend import trend
 from flasktop.tui.feed import Feed

@@ -11,12 +11,12 @@ from textual.worker import Worker
 
 from flasktop.protocol.records import CPU, SQL, WAIT
 from flasktop.stats.in_flight import InFlightRow
+from flasktop.stats.statements import summary
 from flasktop.stats.views import Window
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.doing import age_style, doing_style, over_p95, sentence, short_doing
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
-from flasktop.tui.draw.sql import summary
 from flasktop.tui.draw.text import cut, fit, line, safe
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope

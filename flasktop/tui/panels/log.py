@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.screen import Screen
 
+from flasktop.stats.statements import summary
 from flasktop.stats.views import StatementKey, TraceView, Window
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
 from flasktop.tui.draw.split import ALL_PARTS, legend, split_bar
-from flasktop.tui.draw.sql import one_line, summary
+from flasktop.tui.draw.sql import one_line
 from flasktop.tui.draw.text import fit, fit_left, joined, left, line, right
 from flasktop.tui.feed import Feed
 from flasktop.tui.keys import Scope

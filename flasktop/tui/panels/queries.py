@@ -10,11 +10,12 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from flasktop.protocol.records import STATEMENT
+from flasktop.stats.statements import summary
 from flasktop.stats.views import QueryRow, Window
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place, read_source, source_lines
-from flasktop.tui.draw.sql import highlight, pretty, summary
+from flasktop.tui.draw.sql import highlight, pretty
 from flasktop.tui.draw.text import cut, fit, fit_left, line
 from flasktop.tui.draw.trend import trend
 from flasktop.tui.feed import Feed

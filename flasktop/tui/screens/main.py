@@ -20,6 +20,7 @@ from flasktop.tui.heap_keys import take_heap
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.endpoints import EndpointsPanel
+from flasktop.tui.panels.findings import FindingsPanel
 from flasktop.tui.panels.heap import HeapPanel
 from flasktop.tui.panels.in_flight import InFlightPanel
 from flasktop.tui.panels.log import LogPanel
@@ -36,6 +37,7 @@ PANELS: Final[tuple[type[ListPanel[object]], ...]] = (
     InFlightPanel,
     ProcessesPanel,
     HeapPanel,
+    FindingsPanel,
     LogPanel,
 )  # type: ignore[assignment]
 """The panels, in the order of their tabs. A new one is a file of its own and a word here."""

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flasktop.protocol.text import neutral
-from flasktop.tui.draw.sql import PRETTY_LIMIT, highlight, one_line, pretty, summary
+from flasktop.stats.statements import summary
+from flasktop.tui.draw.sql import PRETTY_LIMIT, highlight, one_line, pretty
 from tests.tui.draw.palettes import HOSTILE, PALETTE
 
 STATEMENTS = (
