@@ -41,6 +41,13 @@ _directory = click.option(
     type=click.Path(file_okay=False),
     help="Search this directory for apps, instead of FLASKTOP_DIR or the usual places.",
 )
+_thresholds = click.option(
+    "--set",
+    "thresholds",
+    multiple=True,
+    metavar="RULE.NAME=NUMBER",
+    help="Set a threshold of a rule, such as n-plus-one.repeats=20. May be given several times.",
+)
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
@@ -62,6 +69,7 @@ def _screen_options(command: F) -> F:
             metavar="SECONDS",
             help="Seconds between refreshes, 0.1 to 60.",
         ),
+        _thresholds,
     )
     for option in reversed(options):
         command = option(command)
@@ -135,17 +143,70 @@ def ps(directory: str | None, as_json: bool) -> int:
     metavar="SECONDS",
     help="How long to collect, beside all the history that the workers still hold.",
 )
+@_thresholds
 @_as_json
 @_directory
 @coded
-def snapshot(target: str | None, seconds: float, as_json: bool, directory: str | None) -> int:
+def snapshot(
+    target: str | None, seconds: float, thresholds: tuple[str, ...], as_json: bool, directory: str | None
+) -> int:
     """Print what an app does, once: a table, or JSON for programs.
 
     TARGET is as for attach.
     """
     from flasktop.commands.snapshot import snapshot as run
 
-    return run(target, directory=directory, seconds=seconds, as_json=as_json)
+    return run(target, directory=directory, seconds=seconds, as_json=as_json, thresholds=thresholds)
+
+
+@cli.command()
+@_target
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(0, MAX_SECONDS),
+    callback=_a_number,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to collect, beside all the history that the workers still hold.",
+)
+@click.option(
+    "--max-p95",
+    type=click.FloatRange(0, min_open=True),
+    callback=_a_number,
+    metavar="MS",
+    help="Also a finding: an endpoint's 95th percentile above MS milliseconds.",
+)
+@click.option(
+    "--max-queries",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Also a finding: an endpoint with more than N statements in a request.",
+)
+@click.option(
+    "--fail-on",
+    metavar="RULE,…",
+    help="Only findings of these rules make the check fail; the others are printed. Without it all do.",
+)
+@_thresholds
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Write JUnit XML there instead of text (- for stdout).",
+)
+@_as_json
+@_directory
+@coded
+def check(target: str | None, directory: str | None, **asked: Any) -> int:
+    """Look for what is wrong with an app under load, and fail if something is: for CI.
+
+    Exit codes: 0 clean, 1 findings, 2 usage, 3 no app or no request to look at. TARGET is as for attach.
+    """
+    from flasktop.commands.check import check as run
+
+    return run(target, directory=directory, **asked)
 
 
 @cli.command()

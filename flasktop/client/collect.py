@@ -12,11 +12,10 @@ from typing import Final
 
 from flasktop.client.apps import RunningApp, resolve
 from flasktop.client.ask import Address
-from flasktop.client.inspection import Inspection
+from flasktop.client.inspection import Inspection, Looking
 from flasktop.client.timing import within
 from flasktop.client.watch import Watcher
 from flasktop.errors import FlasktopError, NotRunningError
-from flasktop.findings.facts import Limits
 from flasktop.findings.inspect import Report
 from flasktop.protocol.events import Event, WorkerId
 from flasktop.stats.store import Store
@@ -50,10 +49,10 @@ class Collected:
 
 
 async def collect(
-    target: str | None, *, directory: str | None = None, seconds: float = 1.0, limits: Limits | None = None
+    target: str | None, *, directory: str | None = None, seconds: float = 1.0, looking: Looking | None = None
 ) -> Collected:
-    """Follow one app for ``seconds`` after all its history has come, and where ``limits`` are given look at it with
-    all rules, which may take some seconds more for evidence.
+    """Follow one app for ``seconds`` after all its history has come, and then look at it with rules, if asked to, which
+    may take some seconds more for evidence.
 
     Where no worker of it runs any more, the journals of those that were killed are read instead.
 
@@ -69,9 +68,9 @@ async def collect(
         if watcher.chosen is not None and watcher.chosen.alive:
             await _for(seconds, task)
         collected = _collected(watcher, store)
-        if limits is None:
+        if looking is None:
             return collected
-        report = await Inspection(store, watcher, limits=limits).settle(Window.ALL, collected.app_asked(target))
+        report = await Inspection(store, watcher, looking).settle(Window.ALL, collected.app_asked(target))
         return replace(collected, report=report)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from flasktop.client.evidence import EvidenceFetcher, gather
@@ -18,7 +19,16 @@ from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 
 PATIENCE_S: Final = 15.0
-"""How long evidence is waited for by default: a sampled profile and a plan."""
+"""How long evidence is waited for by default: a sampled profile and a plan, and the questions that they raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How to look at an app: with which rules and thresholds, and for how long to wait for evidence."""
+
+    limits: Limits = field(default_factory=Limits)
+    rules: Sequence[Rule] = RULES
+    patience_s: float = PATIENCE_S
 
 
 class Inspection:
@@ -28,25 +38,29 @@ class Inspection:
         self,
         store: Store,
         source: Asking,
+        looking: Looking | None = None,
         *,
-        limits: Limits | None = None,
-        rules: Sequence[Rule] = RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.fetcher = EvidenceFetcher(store, source, clock)
-        self.rules = rules
-        self._store, self._limits, self._clock = store, limits or Limits(), clock
+        self._looking = looking or Looking()
+        self._store, self._clock = store, clock
 
     def look(self, window: Window, app: str | None = None) -> Report:
         """What the rules say now, with the evidence that is there."""
         facts = Facts(
-            self._store, self._clock(), window=window, app=app, evidence=self.fetcher.book, limits=self._limits
+            self._store,
+            self._clock(),
+            window=window,
+            app=app,
+            evidence=self.fetcher.book,
+            limits=self._looking.limits,
         )
-        return inspect(facts, self.rules)
+        return inspect(facts, self._looking.rules)
 
-    async def settle(self, window: Window, app: str | None = None, patience_s: float = PATIENCE_S) -> Report:
-        """Look and fetch until no rule asks for more, or for ``patience_s`` seconds; return the last report."""
-        until = self._clock() + patience_s
+    async def settle(self, window: Window, app: str | None = None) -> Report:
+        """Look and fetch until no rule asks for more, or patience is at its end; return the last report."""
+        until = self._clock() + self._looking.patience_s
         report = self.look(window, app)
         while self.fetcher.due(report.needs) and (left := until - self._clock()) > 0:
             try:

@@ -47,12 +47,15 @@ def screen_options(
     theme: str | None = None,
     columns: tuple[str, ...] = (),
     interval: float | None = None,
+    thresholds: tuple[str, ...] = (),
 ) -> AttachOptions:
     """What the command line says of the screen, as the screen takes it.
 
     Raises:
-        click.BadParameter: a value that the screen does not take.
+        click.BadParameter, ConfigurationError: a value that the screen does not take.
     """
+    from flasktop.findings.facts import Limits
+    from flasktop.findings.registry import THRESHOLDS
     from flasktop.stats.views import Window
     from flasktop.tui.options import AttachOptions
 
@@ -62,6 +65,7 @@ def screen_options(
         theme=theme,
         columns=dict(map(_panel_columns, columns)),
         interval=interval,
+        limits=Limits.parse(thresholds, THRESHOLDS),
     )
 
 

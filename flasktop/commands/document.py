@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from flasktop.client.collect import Collected
+from flasktop.commands.findings_text import finding_document
 from flasktop.protocol.records import Pool
 from flasktop.stats.in_flight import InFlightRow
 from flasktop.stats.views import Died, EndpointRow, QueryRow, Window, WorkerRow
@@ -37,6 +38,7 @@ def document(collected: Collected, now: float, *, app: str | None = None) -> dic
         "workers": [worker_document(row) for row in _counted(workers)],
         "endpoints": [_endpoint(row) for row in store.endpoints(now, Window.ALL, app=app)],
         "queries": [_query(row) for row in store.queries(now, Window.ALL, app=app)],
+        "findings": [finding_document(finding) for finding in collected.report.findings],
     }
 
 

@@ -10,6 +10,7 @@ import click
 from flasktop import units
 from flasktop.client.collect import Collected
 from flasktop.commands.document import of_app
+from flasktop.commands.findings_text import finding_lines
 from flasktop.commands.tables import Column, cut, cut_left, one_line, table
 from flasktop.stats.in_flight import InFlightRow
 from flasktop.stats.views import Died, EndpointRow, QueryRow, Summary, Window, WorkerRow
@@ -36,6 +37,8 @@ def report(collected: Collected, now: float, width: int, *, app: str | None = No
     yield from _section("Workers", "", workers, worker_columns(workers), width)
     died = [one for one in store.died() if of_app(one, app)]
     yield from died_lines(died, width)
+    findings = collected.report.findings
+    yield from ("", click.style("FINDINGS", bold=True), *(finding_lines(findings, width) if findings else ["  none"]))
 
 
 def headline(name: str, summary: Summary, workers: Sequence[WorkerRow]) -> Iterator[str]:

@@ -5,24 +5,40 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from typing import Final
 
 import click
 
 from flasktop.client.collect import Collected, collect
+from flasktop.client.inspection import Looking
 from flasktop.commands.document import document, running
 from flasktop.commands.output import UNREACHABLE, narrate_problem, print_lines, terminal_width
 from flasktop.commands.report import report
 from flasktop.errors import NotRunningError
+from flasktop.findings.facts import Limits
+from flasktop.findings.registry import THRESHOLDS
 from flasktop.stats.views import Window
 
+PATIENCE_S: Final = 8.0
+"""How long evidence for findings is waited for, where a rule asks for some."""
 
-def snapshot(target: str | None, *, directory: str | None = None, seconds: float = 1.0, as_json: bool = False) -> int:
+
+def snapshot(
+    target: str | None,
+    *,
+    directory: str | None = None,
+    seconds: float = 1.0,
+    as_json: bool = False,
+    thresholds: tuple[str, ...] = (),
+) -> int:
     """Collect for ``seconds`` and print the snapshot to stdout; return the exit code (3: the app ended meanwhile).
 
     Raises:
+        ConfigurationError: there is no such threshold.
         AmbiguousTargetError, NotRunningError: see ``flasktop.client.apps.resolve``.
     """
-    collected = asyncio.run(collect(target, directory=directory, seconds=seconds))
+    looking = Looking(Limits.parse(thresholds, THRESHOLDS), patience_s=PATIENCE_S)
+    collected = asyncio.run(collect(target, directory=directory, seconds=seconds, looking=looking))
     now = time.monotonic()
     narrate(collected)
     workers = collected.store.workers(now, Window.ALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from flasktop.errors import FlasktopError
+from flasktop.errors import ConfigurationError
 from flasktop.findings.evidence import EvidenceBook, Need, Unavailable
 from flasktop.findings.model import Threshold
 from flasktop.stats.in_flight import InFlightView
@@ -45,20 +45,20 @@ class Limits:
         """Read ``NAME=VALUE`` texts.
 
         Raises:
-            FlasktopError: there is no such threshold, or the value is no number of zero or more.
+            ConfigurationError: there is no such threshold, or the value is no number of zero or more.
         """
         chosen: dict[str, float] = {}
         names = {threshold.name for threshold in known}
         for text in texts:
             name, _, value = (part.strip() for part in text.partition("="))
             if name not in names:
-                raise FlasktopError(f"There is no threshold {name!r}.", f"There are: {', '.join(sorted(names))}.")
+                raise ConfigurationError(f"There is no threshold {name!r}.", f"There are: {', '.join(sorted(names))}.")
             try:
                 number = float(value)
             except ValueError:
                 number = -1.0
             if not 0 <= number < float("inf"):
-                raise FlasktopError(f"{text!r} is no threshold.", f"Say {name}=NUMBER, zero or more.")
+                raise ConfigurationError(f"{text!r} is no threshold.", f"Say {name}=NUMBER, zero or more.")
             chosen[name] = number
         return cls(chosen)
 

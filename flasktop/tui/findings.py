@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from flasktop.client.inspection import Inspection
+from flasktop.client.inspection import Inspection, Looking
 from flasktop.findings.evidence import Need
+from flasktop.findings.facts import Limits
 from flasktop.findings.inspect import Report
 from flasktop.findings.model import Finding, FindingKey, Severity
 from flasktop.stats.store import Store
@@ -38,12 +39,13 @@ class FindingsDesk:
         source: Source,
         clock: Callable[[], float],
         changed: Callable[[], None],
+        limits: Limits | None = None,
     ) -> None:
         self.report = Report()
         self.marks: dict[Hashable, Severity] = {}
         self.looked_at: float | None = None
         self._app, self._clock, self._changed = app, clock, changed
-        self._inspection = Inspection(store, source, clock=clock)
+        self._inspection = Inspection(store, source, Looking(limits or Limits()), clock=clock)
         self._next = float("-inf")
         self._of: str | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flasktop.findings.facts import Limits
 from flasktop.stats.views import Window
 
 
@@ -14,7 +15,8 @@ class AttachOptions:
 
     ``sort`` is a column's name (``p95``, or ``queries:total`` for one panel), with a leading ``-`` (``-p95``) to
     reverse its natural order. ``columns`` are names of columns, in order, per panel
-    (``{"endpoints": ("route", "p95")}``). ``interval`` is seconds between refreshes.
+    (``{"endpoints": ("route", "p95")}``). ``interval`` is seconds between refreshes. ``limits`` are thresholds of
+    findings.
     """
 
     window: Window | None = None
@@ -22,3 +24,4 @@ class AttachOptions:
     theme: str | None = None
     columns: Mapping[str, tuple[str, ...]] | None = None
     interval: float | None = None
+    limits: Limits | None = None

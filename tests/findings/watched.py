@@ -10,6 +10,7 @@ from flask import Flask
 
 from flasktop import FlaskTop
 from flasktop.client.collect import Collected, collect
+from flasktop.client.inspection import Looking
 from flasktop.findings.facts import Limits
 from flasktop.findings.inspect import Report
 from flasktop.findings.model import Finding
@@ -41,7 +42,7 @@ class Watched:
         """What a reader sees, with the rules' report."""
         from flasktop.findings.registry import THRESHOLDS
 
-        return asyncio.run(collect("shop", seconds=seconds, limits=Limits.parse(limits, THRESHOLDS)))
+        return asyncio.run(collect("shop", seconds=seconds, looking=Looking(Limits.parse(limits, THRESHOLDS))))
 
     def report(self, *limits: str) -> Report:
         """What the rules say; ``limits`` are thresholds: ``n-plus-one.repeats=5``."""

@@ -16,11 +16,7 @@ from flasktop.tui.detail.finding_page import as_text, finding_lines
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.routing import show_plan
 from flasktop.tui.detail.screen import DetailScreen
-from flasktop.tui.draw.text import fit
 from flasktop.tui.keys import Scope, bindings
-
-NAME = 60
-"""Cells of a finding's title in the breadcrumbs."""
 
 
 class FindingScreen(DetailScreen):
@@ -34,7 +30,7 @@ class FindingScreen(DetailScreen):
 
     @property
     def crumb(self) -> str:
-        return fit(self.view.title, NAME) if self.view is not None else self.key.rule
+        return self.key.rule
 
     def read(self) -> Finding | None:
         return self.flasktop.findings.find(self.key)

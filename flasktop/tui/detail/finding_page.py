@@ -24,7 +24,7 @@ from flasktop.tui.draw.source import NEWER, read_source, source_lines
 from flasktop.tui.draw.source import place as place_in
 from flasktop.tui.draw.text import cut, fit, line, safe
 from flasktop.tui.widgets.preview import beside
-from flasktop.units import bytes_, ms_unit, percent
+from flasktop.units import bytes_, ms_unit
 
 SEE: Final = "see"
 """The section of the lines that can be opened."""
@@ -84,19 +84,25 @@ def _head(finding: Finding, context: Context) -> list[Text]:
     style = severity_style(finding.severity, palette) + Style(bold=True)
     glyph = GLYPHS[finding.severity]
     title = wrapped(f"{glyph} {safe(finding.title)}", context.width, style, INDENT)
-    facts = [marked_word(finding.severity, palette)]
-    if finding.saves_ms is not None:
-        facts.append(_saves(ms_unit(finding.saves_ms), " a request", palette))
-    if finding.saves_share:
-        facts.append(_saves(f"{percent(finding.saves_share)} %", " of a core's time", palette))
-    if finding.saves_bytes is not None:
-        facts.append(_saves(bytes_(finding.saves_bytes), " an hour", palette))
+    facts = [marked_word(finding.severity, palette), *_savings(finding, palette)]
     facts.append(line((f"rule {finding.rule}", palette.dim)))
     return [*title, *flowed(facts, context.width, palette)]
 
 
-def _saves(figure: str, of: str, palette: Palette) -> Text:
-    return line(("fixing it saves ≈ ", palette.dim), (figure, palette.strong), (of, palette.dim))
+def _savings(finding: Finding, palette: Palette) -> list[Text]:
+    """What the fix gives back, as estimated."""
+    if finding.saves_ms is not None:
+        made = line(("fixing it saves ≈ ", palette.dim), (ms_unit(finding.saves_ms), palette.strong))
+        made.append(" a request", palette.dim)
+        if finding.saves_share:
+            made.append(", ", palette.dim)
+            made.append(ms_unit(finding.saves_share * 1000), palette.strong)
+            made.append(" of each second", palette.dim)
+        return [made]
+    if finding.saves_bytes is not None:
+        saved = (bytes_(finding.saves_bytes), palette.strong)
+        return [line(("fixing it saves ≈ ", palette.dim), saved, (" an hour", palette.dim))]
+    return []
 
 
 def _proof(finding: Finding, context: Context) -> list[Text]:

@@ -23,7 +23,7 @@ from flasktop.tui.panels.base import ListPanel
 from flasktop.tui.panels.cells import cell, directory, number
 from flasktop.tui.widgets.preview import Drawing
 from flasktop.tui.widgets.tabs import Note
-from flasktop.units import QUIET, bytes_, ms, percent
+from flasktop.units import QUIET, bytes_, ms
 
 RANK: Final = 1_000.0
 """Weight of a severity over what is saved, which is seconds a second: a thousand cores' worth."""
@@ -54,9 +54,8 @@ def _saves(row: Finding, width: int, palette: Palette) -> Text:
     return number(saving(row), palette)
 
 
-def _share(row: Finding, width: int, palette: Palette) -> Text:
-    text = percent(row.saves_share, quiet=True)
-    return number(text if text == QUIET else f"{text} %", palette)
+def _each_second(row: Finding, width: int, palette: Palette) -> Text:
+    return number(ms(row.saves_share * 1000, quiet=True), palette)
 
 
 def _place(row: Finding, width: int, palette: Palette) -> Text:
@@ -86,8 +85,8 @@ COLUMNS: tuple[Column[Finding], ...] = (
         "What the fix would give back a request, estimated; memory: an hour", short="SAVES",
     ),
     Column(
-        "share", "OF A CORE", 9, 5, _share, lambda row: row.saves_share,
-        "The same over all requests: seconds a second, estimated", short="OF CORE",
+        "share", "ms/s", 6, 5, _each_second, lambda row: row.saves_share,
+        "The same over all requests: milliseconds of each second, estimated",
     ),
     Column(
         "place", "WHERE TO FIX IT", 18, 2, _place, lambda row: row.fix.file, "The line of your own code", right=False,
