@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+import click
+
 from flasktop.commands.findings_text import finding_lines
 from flasktop.findings.model import Finding, Rule
 from flasktop.findings.words import endpoint_name
@@ -19,7 +21,7 @@ def junit(app: str, rules: Sequence[Rule], findings: Sequence[Finding], failing:
         found = [finding for finding in findings if finding.rule == rule.name]
         for finding in found:
             case = ElementTree.SubElement(suite, "testcase", classname=f"flasktop.{rule.name}", name=_name(finding))
-            text = "\n".join(finding_lines([finding], WIDTH)).strip()
+            text = click.unstyle("\n".join(finding_lines([finding], WIDTH))).strip()
             if finding in failing:
                 failure = ElementTree.SubElement(case, "failure", type=rule.name, message=finding.title)
                 failure.text = text

@@ -28,7 +28,7 @@ SCREENS: list[tuple[Scope, ...]] = [
 ]
 """The scopes that are together on one screen."""
 
-RESERVED = {"F", "6", "left_square_bracket", "right_square_bracket"}
+RESERVED = {"F", "left_square_bracket", "right_square_bracket"}
 
 
 @pytest.mark.parametrize("scopes", SCREENS)

@@ -45,7 +45,10 @@ def test_s_sorts_by_the_next_column_that_is_shown() -> None:
         assert stage.panel.sorted_by == shown[shown.index("share") - 1]
         await stage.press("s", "s")
 
-        assert stage.panel.sorted_by == shown[0]
+        assert stage.panel.sorted_by == shown[0] == "finding"
+        await stage.press("s")
+
+        assert stage.panel.sorted_by == shown[1] == "method"
         assert stage.order() == sorted(stage.order(), key=lambda key: key.method)
 
     play(act)
@@ -359,6 +362,8 @@ def test_digits_and_tab_change_the_panel_and_nothing_stands_for_what_is_not_buil
             ("2", "queries"),
             ("3", "in_flight"),
             ("4", "processes"),
+            ("5", "heap"),
+            ("6", "findings"),
             ("L", "log"),
             ("1", "endpoints"),
             ("tab", "queries"),
@@ -384,6 +389,9 @@ def test_digits_and_tab_change_the_panel_and_nothing_stands_for_what_is_not_buil
             "5",
             "Heap",
             "3",
+            "6",
+            "Findings",
+            "1",
             "L",
             "Log",
         ]

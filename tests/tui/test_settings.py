@@ -45,7 +45,7 @@ def test_the_command_line_comes_first() -> None:
     async def second(stage: Stage) -> None:
         assert stage.app.feed.window is Window.TEN_SECONDS
         assert (stage.panel.sorted_by, stage.panel.reverse) == ("p95", True)
-        assert stage.panel.table.shown_columns == ("route", "p95")
+        assert stage.panel.table.shown_columns == ("finding", "route", "p95")  # marks stay
 
     play(first)
     options = AttachOptions(Window.TEN_SECONDS, "-p95", columns={"endpoints": ("route", "p95")})

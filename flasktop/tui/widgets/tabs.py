@@ -63,9 +63,19 @@ class TabLine(Lines):
 
     def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
         edge = margin(self.screen.size.width)
-        start = [Part(self._drawn_tab(tab, palette), 0, None) for tab in self._tabs]
+        start = [Part(self._drawn_tab(tab, palette), 0, None) for tab in self._fitting(width - 2 * edge)]
         end = [self._drawn_note(note, i + 1, palette) for i, note in enumerate(self._notes)]
         return [line(" " * edge, laid_out(start, end, width - 2 * edge, self._gap))]
+
+    def _fitting(self, width: int) -> list[Tab]:
+        """The tabs; where they do not fit, those that are not shown say no number, the last ones first."""
+        tabs = list(self._tabs)
+        for at in reversed(range(len(tabs))):
+            if sum(_cells(tab) + self._gap for tab in tabs) - self._gap <= width:
+                break
+            if tabs[at].panel != self._active:
+                tabs[at] = tabs[at]._replace(rows=None)
+        return tabs
 
     @staticmethod
     def _drawn_note(note: Note, rank: int, palette: Palette) -> Part:
@@ -86,9 +96,12 @@ class TabLine(Lines):
 
     def on_click(self, event: events.Click) -> None:
         x = margin(self.screen.size.width)
-        for tab in self._tabs:
-            cells = len(tab.key) + 1 + len(tab.title) + (1 + len(count(tab.rows)) if tab.rows is not None else 0)
-            if x <= event.x < x + cells:
+        for tab in self._fitting(self.size.width - 2 * x):
+            if x <= event.x < x + _cells(tab):
                 self.post_message(self.Chosen(tab.panel))
                 return
-            x += cells + self._gap
+            x += _cells(tab) + self._gap
+
+
+def _cells(tab: Tab) -> int:
+    return len(tab.key) + 1 + len(tab.title) + (1 + len(count(tab.rows)) if tab.rows is not None else 0)
