@@ -7,6 +7,8 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 from flasktop._version import __version__
@@ -16,6 +18,9 @@ APPS_TOLD: Final = 12
 LABEL_LIMIT: Final = 100
 DIRECTORY_LIMIT: Final = 800
 """What a Hello tells is bounded, so that it fits into the journal's header: apps, characters, bytes of UTF-8."""
+
+TITLE: Final = b"gunicorn: "
+"""With what setproctitle makes gunicorn's processes begin."""
 
 
 def hello(
@@ -58,6 +63,7 @@ def working_directory() -> str:
         return ""
 
 
+@lru_cache(maxsize=4)
 def _version_of(package: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -72,15 +78,26 @@ def server_group() -> int:
 
     A forked worker has its master's command line (gunicorn with setproctitle: the same first word).
     """
-    import psutil
+    mine, parent = os.getpid(), os.getppid()
+    own, its = _command_line(mine), _command_line(parent)
+    titled = own.startswith(TITLE) and its.startswith(TITLE)
+    return parent if own and (own == its or titled) else mine
 
-    try:
-        mine, parent = psutil.Process(), psutil.Process(os.getppid())
-        own, its = mine.cmdline(), parent.cmdline()
-    except psutil.Error:
-        return os.getpid()
-    titled = bool(own and its) and own[0].startswith("gunicorn: ") and its[0].startswith("gunicorn: ")
-    return parent.pid if own and (own == its or titled) else os.getpid()
+
+def _command_line(pid: int) -> bytes:
+    """The words of a process, each with a NUL behind it; empty where they cannot be told."""
+    if sys.platform == "linux":  # without psutil, which takes long to load where other threads are busy
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return b""
+    else:
+        import psutil
+
+        try:
+            return b"".join(os.fsencode(word) + b"\0" for word in psutil.Process(pid).cmdline())
+        except psutil.Error:
+            return b""
 
 
 def server_label(environ: dict[str, Any], greenlet_library: str) -> str:

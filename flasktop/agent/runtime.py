@@ -21,13 +21,13 @@ from flasktop.agent.journal import Journal, layout_for
 from flasktop.agent.libraries import install_sql
 from flasktop.agent.paths import Paths
 from flasktop.agent.recorder import Recorder
-from flasktop.agent.sampler import GcClock, Sampler
+from flasktop.agent.sampler import GcClock, SamplerLoader
 from flasktop.agent.server import Server
 from flasktop.agent.slots import free_killed, release
 from flasktop.agent.sql.executed import SEEN
 from flasktop.agent.trace import RequestTrace, current_trace, sink
 from flasktop.protocol.messages import Hello, Totals
-from flasktop.rendezvous import WorkerFiles
+from flasktop.rendezvous import WorkerFiles, process_created
 
 TICK_S: Final = 0.2
 """Finished requests wait at most so long before they are encoded."""
@@ -191,24 +191,24 @@ class Agent:
 
     def _run(self) -> None:
         try:
-            self._loop(self._sampler())
+            self._introduce()
+            self._loop(SamplerLoader(self.gc_clock, self.held_bytes))
         except BaseException as error:  # noqa: BLE001 - the thread's last line: the app must not see it
             guard.report("the agent's thread", error)
         finally:
             self._end()
 
-    def _sampler(self) -> Sampler | None:
+    def _introduce(self) -> None:
+        """Find out what readers are told first."""
         try:
-            sampler = Sampler(self.gc_clock, self.held_bytes)
-            self._process_started = sampler.started_at
+            self._process_started = process_created(self.pid) or self.started_at
             self._group = server_group()
             self.journal.write_hello(self._hello())
-        except Exception as error:  # noqa: BLE001 - the guard's: without psutil, or /proc, requests are still shown
-            guard.report("sampling the process", error)
-            return None
-        return sampler
+        except Exception as error:  # noqa: BLE001 - the guard's: requests are still shown
+            guard.report("introducing the process", error)
 
-    def _loop(self, sampler: Sampler | None) -> None:
+    def _loop(self, loader: SamplerLoader) -> None:
+        loader.begin()
         tick = sample = upkeep = time.perf_counter()
         touch = tick + TOUCH_S
         while not self._stopping:
@@ -218,10 +218,10 @@ class Agent:
             if now < tick:
                 continue
             tick = now + TICK_S
-            due = now >= sample
+            due = loader.arrives() or now >= sample
             if due:
                 sample = now + SAMPLE_S
-            self._guarded("recording", self.recorder.drain, sampler, due)
+            self._guarded("recording", self.recorder.drain, loader.sampler, due)
             free_killed(self, now)
             if now >= upkeep:
                 upkeep = now + UPKEEP_S

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import resource
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from flasktop.agent import native
+from flasktop.agent.guard import guard
 from flasktop.protocol.records import UNKNOWN, InFlight, Pool, Sample
 
 if TYPE_CHECKING:
@@ -64,7 +67,8 @@ class GcClock:
 class Sampler:
     """Samples this process.
 
-    Made in the agent's thread, because loading psutil takes some 30 ms that no request should wait for.
+    Reads as few files as it can: each lets go of the interpreter's lock several times, and where other threads
+    compute, it may be a while until it is ours again.
     """
 
     def __init__(self, gc_clock: GcClock, held_bytes: Callable[[], int]) -> None:
@@ -75,7 +79,7 @@ class Sampler:
         self._held_bytes = held_bytes
         self.started_at = self._process.create_time()
         self._last = time.perf_counter()
-        self._last_cpu = _cpu_seconds(self._process)
+        self._last_cpu = time.process_time()
         self._last_own_cpu = time.thread_time()
         self._dear_due = time.perf_counter() + 1.0
         self._dear_at = 0.0
@@ -86,7 +90,7 @@ class Sampler:
         self, *, requests: int, in_flight: int, running: tuple[InFlight, ...], apps: tuple[str, ...], faults: int
     ) -> Sample:
         """Measure the process now; percentages are since the last call."""
-        now, cpu, own = time.perf_counter(), _cpu_seconds(self._process), time.thread_time()
+        now, cpu, own = time.perf_counter(), time.process_time(), time.thread_time()
         elapsed = max(now - self._last, 1e-6)
         cpu_percent = max(cpu - self._last_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else None
         own_percent = max(own - self._last_own_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else None
@@ -94,7 +98,8 @@ class Sampler:
         if now >= self._dear_due:
             self._measure_dear(now)
         process = self._process
-        switches = process.num_ctx_switches()
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        collections, pauses_ns = tuple(self._gc.counts), tuple(self._gc.pauses_ns)  # once: one may begin at any moment
         return Sample(
             process.memory_info().rss,
             self._uss,
@@ -102,9 +107,9 @@ class Sampler:
             cpu_percent,
             process.num_threads(),
             process.num_fds(),
-            sum(self._gc.counts),
-            sum(self._gc.pauses_ns) // 1000,
-            switches.voluntary + switches.involuntary,
+            sum(collections),
+            sum(pauses_ns) // 1000,
+            usage.ru_nvcsw + usage.ru_nivcsw,
             max(time.time() - self.started_at, 0.0),
             requests,
             in_flight,
@@ -115,8 +120,8 @@ class Sampler:
             running,
             pools(),
             now - self._dear_at if self._dear_at else UNKNOWN,
-            tuple(self._gc.counts),
-            tuple(ns // 1000 for ns in self._gc.pauses_ns),
+            collections,
+            tuple(ns // 1000 for ns in pauses_ns),
             tuple(ns // 1000 for ns in self._gc.longest_ns),
             self._count_blocks(),
         )
@@ -138,9 +143,49 @@ class Sampler:
         return blocks or UNKNOWN  # 0: another allocator is in use, which does not count
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+class SamplerLoader:
+    """Makes the sampler of this process when psutil is there, which a thread of its own loads: that takes some 30 ms,
+    for which no request should wait, and seconds where other threads compute, for which no reader should.
+
+    ``sampler`` is None until then, and where psutil cannot be used.
+    """
+
+    def __init__(self, gc_clock: GcClock, held_bytes: Callable[[], int]) -> None:
+        self.sampler: Sampler | None = None
+        self._arguments = (gc_clock, held_bytes)
+        self._loaded = self._made = False
+
+    def begin(self) -> None:
+        """Load what is not loaded yet."""
+        if _is_loaded("psutil"):
+            self._loaded = True
+        else:
+            native.start_thread(self._load)
+
+    def arrives(self) -> bool:
+        """Make the sampler if it can be made; True only when that has happened now."""
+        if self._made or not self._loaded:
+            return False
+        self._made = True
+        try:
+            self.sampler = Sampler(*self._arguments)
+        except Exception as error:  # noqa: BLE001 - the guard's: without psutil, or /proc, requests are still shown
+            guard.report("sampling the process", error)
+        return self.sampler is not None
+
+    def _load(self) -> None:
+        try:
+            __import__("psutil")
+        except Exception as error:  # noqa: BLE001 - the guard's: requests are still shown
+            guard.report("sampling the process", error)
+        else:
+            self._loaded = True
+
+
+def _is_loaded(module: str) -> bool:
+    """Whether importing ``module`` takes no time: another thread may be at it."""
+    found = sys.modules.get(module)
+    return found is not None and not getattr(found.__spec__, "_initializing", False)
 
 
 def pools() -> tuple[Pool, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -23,6 +23,11 @@ SILENCE_S: Final = 5.0
 
 STOPPED: Final = "waiting: the worker's process is stopped (SIGSTOP)"
 """The stage that is told then."""
+
+PATIENCE_S: Final = 20.0
+"""How long a worker whose process runs may take to say Hello. A request that computes and lets go of the interpreter's
+lock often, but for moments only (a loop over small files), has it back before a thread that waits for it is awake, and
+CPython then lets that one wait its 5 ms anew: on an idle machine one turn of the agent's thread may take seconds."""
 
 OnWorking = Callable[[Working], None]
 
@@ -61,19 +66,35 @@ async def ask(address: Address, command: Command, answer: type[A], on_working: O
     except OSError as error:
         raise NotRunningError("The worker does not answer.", "It may have ended just now.") from error
     try:
-        await connection.hello()
+        await connection.hello(_patience(address))
         connection.send(Ask(1, command))
         return await _answer(connection, address, answer, on_working)
-    except asyncio.TimeoutError as error:  # first: from Python 3.11 on it is an OSError
-        raise NotRunningError(
-            "The worker does not answer.", "It may be stopped (SIGSTOP), or hang in C code."
-        ) from error
     except (OSError, EOFError) as error:
         raise NotRunningError(
             "The worker went away before it answered.", "It may have ended or been killed."
         ) from error
     finally:
         connection.close()
+
+
+def _patience(address: Address) -> Callable[[], Awaitable[None]]:
+    """What decides whether a Hello is waited for: for as long as it may yet come."""
+    begun = time.monotonic()
+
+    async def decide() -> None:
+        if address.pid is not None and process_stopped(address.pid):
+            raise NotRunningError(
+                "The worker does not answer: its process is stopped (SIGSTOP, or a debugger).",
+                f"Let it go on: kill -CONT {address.pid}",
+            )
+        _look_at(address, None, 0.0)
+        if time.monotonic() - begun >= PATIENCE_S:
+            raise NotRunningError(
+                f"The worker has not answered for {PATIENCE_S:.0f} s.",
+                "It may hang in C code that keeps the interpreter to itself, or its host may be overloaded.",
+            )
+
+    return decide
 
 
 async def _answer(connection: Connection, address: Address, answer: type[A], on_working: OnWorking | None) -> A:

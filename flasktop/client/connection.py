@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import stat
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ from flasktop.protocol.talk import ToReader
 from flasktop.rendezvous import check_peer, peer_uid
 
 HELLO_TIMEOUT_S: Final = 2.0
+"""A worker that has not said Hello after so long may be stopped, or its interpreter busy: we look, and may wait on.
+Hanging up and calling again would begin from the start what a busy worker is about to answer."""
 READ_BYTES: Final = 256 * 1024
 
 
@@ -59,22 +62,31 @@ class Connection:
             raise
         return cls(reader, writer)
 
-    async def hello(self) -> Hello:
-        """Wait for the worker's Hello and check it.
+    async def hello(self, on_silence: Callable[[], Awaitable[None]]) -> Hello:
+        """Wait for the worker's Hello and check it. ``on_silence`` is asked every ``HELLO_TIMEOUT_S`` whether to wait
+        on, and raises where not.
 
         Raises:
             ProtocolError: the first message is something else, or of another protocol version.
             RefusedError: the worker will not serve us.
-            asyncio.TimeoutError: the worker did not answer.
             EOFError: it hung up.
         """
-        first, *self._early = await within(HELLO_TIMEOUT_S, self._messages())
+        while not await self._greeted():
+            await on_silence()
+        first, *self._early = self._early
         if isinstance(first, Refusal):
             raise RefusedError(first.message, first.hint)
         if not isinstance(first, Hello):
             raise ProtocolError("The worker did not begin with its Hello.", "Update flasktop on both sides.")
         check_version(first)
         return first
+
+    async def _greeted(self) -> bool:
+        try:
+            self._early = await within(HELLO_TIMEOUT_S, self._messages())
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     async def receive(self, timeout: float) -> list[ToReader]:
         """The next messages, at least one.

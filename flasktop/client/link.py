@@ -133,7 +133,7 @@ class WorkerLink:
         return False
 
     async def _session(self, connection: Connection) -> bool:
-        hello = await connection.hello()
+        hello = await connection.hello(self._no_hello)
         if self.files is None:
             self.worker = WorkerId(hello.pid, round(hello.agent_started_at * 1000))
         elif not process_alive(self.files.pid, self.files.started_ms):
@@ -184,6 +184,11 @@ class WorkerLink:
             self._caught = self.complete = True
             return CaughtUp(worker, message.next_number, message.history_from)
         return None
+
+    async def _no_hello(self) -> None:
+        if not self.alive():
+            raise EOFError
+        await self._unanswered()
 
     async def _unanswered(self) -> None:
         """Nobody listens, or nobody answers: silent when that lasts, provided that the process lives."""

@@ -50,7 +50,7 @@ def process_alive(pid: int, started_ms: int) -> bool:
         return False
     except PermissionError:
         pass  # somebody else's: alive
-    created = _created(pid)
+    created = process_created(pid)
     return created is not None and created <= started_ms / 1000 + REUSE_SLACK_S
 
 
@@ -63,7 +63,7 @@ def process_stopped(pid: int) -> bool:
     return stat_line[stat_line.rindex(b")") + 2 :][:1] in (b"T", b"t")
 
 
-def _created(pid: int) -> float | None:
+def process_created(pid: int) -> float | None:
     """When the process began, Unix seconds; None for a zombie, 0 where it cannot be told."""
     if sys.platform == "linux":
         return _created_on_linux(pid)

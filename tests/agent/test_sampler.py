@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from flasktop.agent import sampler as module
 from flasktop.agent.sampler import GcClock, Sampler
+from flasktop.protocol.blackbox import parse
 from flasktop.protocol.records import UNKNOWN, Sample
+from tests.agent.support import until
 
 
 @pytest.fixture
@@ -100,3 +107,48 @@ def test_uss_is_measured_the_more_rarely_the_longer_it_takes(clock: GcClock, mon
     sampler._measure_dear(now)
 
     assert sampler._dear_due - now >= 0.02 * module.DEAR_SHARE > module.DEAR_EVERY_S
+
+
+def test_context_switches_are_those_of_all_threads(clock: GcClock) -> None:
+    sampler = Sampler(clock, lambda: 0)
+    before = take(sampler).context_switches
+
+    def sleep_often() -> None:
+        for _ in range(100):
+            time.sleep(0.0001)
+
+    thread = threading.Thread(target=sleep_often)
+    thread.start()
+    thread.join()
+
+    assert take(sampler).context_switches >= before + 100
+
+
+LATE = """
+import sys
+from flask import Flask
+from flasktop import FlaskTop
+app = Flask("late")
+FlaskTop(app)
+app.add_url_rule("/", view_func=lambda: "x")
+assert "psutil" not in sys.modules
+app.test_client().get("/")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_samples_need_is_loaded_beside_the_thread_that_serves(directory: Path) -> None:
+    """Who the process is, is known before it."""
+    environment = {**os.environ, "FLASKTOP_DIR": str(directory)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", LATE], env=environment, stdin=pipe, stdout=pipe, text=True) as child:
+        assert child.stdout is not None and child.stdout.readline()
+        (journal,) = directory.glob("*.journal")
+        until(lambda: any(frame.sample for frame in parse(journal.read_bytes()).frames))
+        box = parse(journal.read_bytes())
+        created = psutil.Process(child.pid).create_time()
+        child.communicate("")
+
+    assert box.hello.started_at == pytest.approx(created, abs=1.5)  # psutil knows whole seconds
+    assert child.returncode == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flasktop.client import ask as module
+from flasktop.client import connection
 from flasktop.client.ask import Address, CommandFailedError, ask
 from flasktop.errors import NotRunningError, ProtocolError, RefusedError
 from flasktop.protocol.codec import decoder_for_worker, encode
@@ -20,7 +21,7 @@ from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint
 from flasktop.protocol.messages import Bye, Refusal
 from flasktop.protocol.records import Message
 from flasktop.rendezvous import scan
-from tests.client.fakes import FakeWorker, Talk, asynchronous, watching
+from tests.client.fakes import FakeWorker, Talk, asynchronous, saying, watching
 from tests.client.shop_worker import Worker, running_worker
 
 LONG = ProfileEndpoint((0,), seconds=60.0)
@@ -150,13 +151,45 @@ async def test_a_worker_that_is_stopped_is_waited_for_and_said_to_be(
 
 @asynchronous
 async def test_a_worker_that_is_stopped_already_does_not_answer(directory: Path) -> None:
-    """Nothing was begun, so nothing is waited for: the reader learns what is likely."""
+    """Nothing was begun, so nothing is waited for: the reader learns why, and what helps."""
     with running_worker(directory) as worker:
         worker.stop()
         with pytest.raises(NotRunningError) as caught:
             await ask(address(directory, worker), Ping(), Pong)
 
-    assert "SIGSTOP" in caught.value.hint
+    assert "is stopped (SIGSTOP" in caught.value.message
+    assert caught.value.hint == f"Let it go on: kill -CONT {worker.pid}"
+
+
+@asynchronous
+async def test_a_worker_that_is_slow_to_say_hello_is_waited_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose interpreter is busy answers in the end, on the connection that it was asked on first."""
+    monkeypatch.setattr(connection, "HELLO_TIMEOUT_S", 0.02)
+
+    async def talk(worker: FakeWorker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.1)  # what is tested: several time-outs long
+        await answering(Answered(1, Pong(7.0)))(worker, reader, writer)
+
+    async with FakeWorker(directory, talk) as worker:
+        answer = await ask(fake(worker), Ping(), Pong)
+
+        assert answer == Pong(7.0) and len(worker.connections) == 1
+
+
+@asynchronous
+async def test_a_worker_that_runs_and_says_nothing_is_not_waited_for_without_end(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hangs in C code with the interpreter's lock in its hand may never answer."""
+    monkeypatch.setattr(connection, "HELLO_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(module, "PATIENCE_S", 0.1)
+    async with FakeWorker(directory, saying()) as worker:
+        with pytest.raises(NotRunningError, match="has not answered for") as caught:
+            await ask(fake(worker), Ping(), Pong)
+
+    assert "C code" in caught.value.hint
 
 
 @asynchronous

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from flasktop.client import connection, link
 from flasktop.protocol.events import CaughtUp, Defined, Framed, Joined, StateChanged, Totalled
 from flasktop.rendezvous import scan
-from tests.client.fakes import Watching, asynchronous, watching
+from tests.client.fakes import FakeWorker, Watching, asynchronous, usual, watching
 from tests.client.shop_worker import running_worker
 
 
@@ -93,6 +95,28 @@ async def test_a_worker_that_is_stopped_already_is_shown_from_its_journal(direct
 
             worker.go_on()
             await seen.until(lambda: seen.state == "live")
+
+
+@asynchronous
+async def test_a_worker_that_is_slow_to_say_hello_is_waited_for_on_one_connection(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose interpreter is busy goes live in the end; a new connection would wait from the beginning."""
+    monkeypatch.setattr(connection, "HELLO_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(link, "UNANSWERED_S", 0.02)
+    said = asyncio.Event()
+
+    async def talk(worker: FakeWorker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await said.wait()
+        await usual(worker, reader, writer)
+
+    async with FakeWorker(directory, talk) as worker, watching(None, directory) as seen:
+        await seen.watcher.settled()
+        assert seen.watcher.apps() == ()
+
+        said.set()
+        await seen.until(lambda: seen.of(CaughtUp))
+        assert seen.states() == ["live"] and len(worker.connections) == 1
 
 
 @asynchronous
