@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import stat
@@ -16,9 +17,13 @@ from flasktop.errors import RendezvousError
 from flasktop.rendezvous import WorkerFiles, bind, claim, holds, listening, remove, scan, server_directory, sweep
 from tests.rendezvous.users import NOBODY, needs_root, umask
 
+NOW_MS = int(time.time() * 1000)
+births = itertools.count(NOW_MS)
 
-def now_ms() -> int:
-    return int(time.time() * 1000)
+
+def born_ms() -> int:
+    """When a worker of now began, in Unix ms: another time at each call, later than the one before."""
+    return next(births)
 
 
 @pytest.fixture
@@ -65,14 +70,14 @@ def test_other_names_are_nobodys(directory: Path, name: str) -> None:
 @pytest.mark.parametrize("mask", [0, 0o022, 0o777])
 def test_the_socket_is_private_whatever_the_umask(directory: Path, mask: int) -> None:
     """The socket is 0600, also under umask 0."""
-    path = WorkerFiles(directory, os.getpid(), now_ms()).socket
+    path = WorkerFiles(directory, os.getpid(), born_ms()).socket
     with umask(mask), bind(path, socket.socket):
         assert stat.S_IMODE(path.lstat().st_mode) == 0o600
 
 
 def test_the_socket_answers_and_does_not_block(directory: Path) -> None:
     """A reader can connect at once; accepting never blocks."""
-    path = WorkerFiles(directory, os.getpid(), now_ms()).socket
+    path = WorkerFiles(directory, os.getpid(), born_ms()).socket
     with bind(path, socket.socket) as listener:
         with pytest.raises(BlockingIOError):
             listener.accept()
@@ -81,7 +86,7 @@ def test_the_socket_answers_and_does_not_block(directory: Path) -> None:
 
 def test_a_taken_path_is_refused_and_left(directory: Path) -> None:
     """Whatever is there is not ours to remove."""
-    path = WorkerFiles(directory, os.getpid(), now_ms()).socket
+    path = WorkerFiles(directory, os.getpid(), born_ms()).socket
     path.write_text("precious")
 
     with pytest.raises(RendezvousError, match="cannot be made"):
@@ -131,8 +136,8 @@ def test_a_fork_does_not_remove_its_parents_file(directory: Path) -> None:
 
 def test_scan_gives_each_worker_once(directory: Path, dead_pid: int) -> None:
     """Oldest first; foreign names are passed over."""
-    second = leave(WorkerFiles(directory, dead_pid, now_ms()))
-    first = leave(WorkerFiles(directory, dead_pid, now_ms() - 5000))
+    second = leave(WorkerFiles(directory, dead_pid, NOW_MS))
+    first = leave(WorkerFiles(directory, dead_pid, NOW_MS - 5000))
     (directory / "notes.txt").write_text("")
 
     assert scan(directory) == [first, second]
@@ -141,7 +146,7 @@ def test_scan_gives_each_worker_once(directory: Path, dead_pid: int) -> None:
 
 def test_the_sweep_removes_dead_sockets_and_keeps_their_journals(directory: Path, dead_pid: int) -> None:
     """A journal is a black box after a kill; a socket without a process is nothing."""
-    files = leave(WorkerFiles(directory, dead_pid, now_ms()))
+    files = leave(WorkerFiles(directory, dead_pid, born_ms()))
 
     sweep(directory)
 
@@ -150,7 +155,7 @@ def test_the_sweep_removes_dead_sockets_and_keeps_their_journals(directory: Path
 
 def test_the_sweep_leaves_the_living_alone(directory: Path) -> None:
     """Files of a live process stay, also when its socket is not listening yet."""
-    files = leave(WorkerFiles(directory, os.getpid(), now_ms()), age=9999)
+    files = leave(WorkerFiles(directory, os.getpid(), born_ms()), age=9999)
 
     sweep(directory)
 
@@ -159,7 +164,7 @@ def test_the_sweep_leaves_the_living_alone(directory: Path) -> None:
 
 def test_the_sweep_removes_what_a_former_owner_of_a_pid_left(directory: Path) -> None:
     """This pid lives, but its process began long after the worker's agent."""
-    files = leave(WorkerFiles(directory, os.getpid(), now_ms() - 10 * 365 * 86_400_000))
+    files = leave(WorkerFiles(directory, os.getpid(), NOW_MS - 10 * 365 * 86_400_000))
 
     sweep(directory)
 
@@ -168,7 +173,7 @@ def test_the_sweep_removes_what_a_former_owner_of_a_pid_left(directory: Path) ->
 
 def test_the_sweep_leaves_a_socket_that_somebody_serves(directory: Path, dead_pid: int) -> None:
     """A pid that does not exist here may exist in another pid namespace."""
-    files = WorkerFiles(directory, dead_pid, now_ms())
+    files = WorkerFiles(directory, dead_pid, born_ms())
     with bind(files.socket, socket.socket):
         sweep(directory)
 
@@ -177,8 +182,8 @@ def test_the_sweep_leaves_a_socket_that_somebody_serves(directory: Path, dead_pi
 
 def test_old_journals_go(directory: Path, dead_pid: int) -> None:
     """An hour is enough for a black box."""
-    young = leave(WorkerFiles(directory, dead_pid, now_ms()), age=3000)
-    leave(WorkerFiles(directory, dead_pid, now_ms() - 1), age=4000)
+    young = leave(WorkerFiles(directory, dead_pid, born_ms()), age=3000)
+    leave(WorkerFiles(directory, dead_pid, born_ms()), age=4000)
 
     sweep(directory)
 
@@ -187,7 +192,7 @@ def test_old_journals_go(directory: Path, dead_pid: int) -> None:
 
 def test_too_many_journals_go_oldest_first(directory: Path, dead_pid: int) -> None:
     """Workers that are killed again and again do not fill the disk."""
-    boxes = [leave(WorkerFiles(directory, dead_pid, now_ms() - 1000 * age), age=age) for age in range(5)]
+    boxes = [leave(WorkerFiles(directory, dead_pid, NOW_MS - 1000 * age), age=age) for age in range(5)]
 
     sweep(directory, keep_files=2)
 
@@ -200,7 +205,7 @@ def test_the_sweep_touches_no_symlinks_and_no_strangers(directory: Path, dead_pi
     precious.write_text("")
     old = (time.time() - 9999, time.time() - 9999)
     os.utime(precious, old)
-    link = WorkerFiles(directory, dead_pid, now_ms()).journal
+    link = WorkerFiles(directory, dead_pid, born_ms()).journal
     link.symlink_to(precious)
     (directory / "notes.txt").write_text("")
     os.utime(directory / "notes.txt", old)
@@ -214,7 +219,7 @@ def test_the_sweep_touches_no_symlinks_and_no_strangers(directory: Path, dead_pi
 @needs_root
 def test_the_sweep_leaves_files_of_other_users(directory: Path, dead_pid: int) -> None:
     """Root reading somebody's directory does not clean it up."""
-    files = leave(WorkerFiles(directory, dead_pid, now_ms()), age=9999)
+    files = leave(WorkerFiles(directory, dead_pid, born_ms()), age=9999)
     for path in (files.socket, files.journal):
         os.chown(path, NOBODY, -1)
 
