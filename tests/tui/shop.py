@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from flasktop.client.apps import RunningApp
-from flasktop.client.ask import A, OnWorking
+from flasktop.client.ask import A, CommandFailedError, OnWorking
 from flasktop.errors import FlasktopError
-from flasktop.protocol.commands import Command
+from flasktop.protocol.commands import NOT_GRANTED, Command
 from flasktop.protocol.events import DiedRequest, Event, WorkerId
 from flasktop.protocol.records import COMMIT, ROLLBACK, STATEMENT, OutsideSpan, Pool, Span
 from tests.stats.builders import NOW, Source, make_sample, make_span, make_statement
@@ -218,7 +218,10 @@ class Feeding:
 
     async def ask(self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
         """Answer with what ``answers`` holds for the command's type: an answer, an error, or a function of both; one
-        that is ``async`` gets ``on_working`` too."""
+        that is ``async`` gets ``on_working`` too. What it holds nothing for (what rules ask for behind the scenes) is
+        refused, as by a worker that grants nothing."""
+        if type(command) not in self.answers:
+            raise CommandFailedError("The app does not allow it.", "Set FLASKTOP_GRANTS.", NOT_GRANTED)
         self.asked.append((worker, command))
         found = self.answers[type(command)]
         if inspect.iscoroutinefunction(found):
