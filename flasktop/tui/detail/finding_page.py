@@ -85,7 +85,6 @@ def _head(finding: Finding, context: Context) -> list[Text]:
     glyph = GLYPHS[finding.severity]
     title = wrapped(f"{glyph} {safe(finding.title)}", context.width, style, INDENT)
     facts = [marked_word(finding.severity, palette), *_savings(finding, palette)]
-    facts.append(line((f"rule {finding.rule}", palette.dim)))
     return [*title, *flowed(facts, context.width, palette)]
 
 
