@@ -7,7 +7,8 @@ from operator import add
 from typing import Any, Final
 
 from flasktop.protocol.messages import Totals
-from flasktop.protocol.records import RAISED, UNKNOWN, Folded, RouteTotal, Span, StatementTotal, Trace
+from flasktop.protocol.records import RAISED, UNKNOWN, Folded, Span, Trace
+from flasktop.protocol.totals import RouteTotal, StatementTotal
 
 PART_BYTES: Final = 128 * 1024
 """Totals are told in parts of about this size: a message is bounded, and must fit into the smallest ring."""

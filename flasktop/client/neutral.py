@@ -14,7 +14,17 @@ from flasktop.protocol.blackbox import SlotRecord
 from flasktop.protocol.commands import Answered, Failed, Working
 from flasktop.protocol.events import DiedRequest
 from flasktop.protocol.messages import Bye, Definitions, Frame, Hello, Refusal
-from flasktop.protocol.records import InFlight, OutsideSpan, Pool, RouteDef, Sample, Span, StatementDef, Trace
+from flasktop.protocol.records import (
+    HeldConnection,
+    InFlight,
+    OutsideSpan,
+    Pool,
+    RouteDef,
+    Sample,
+    Span,
+    StatementDef,
+    Trace,
+)
 from flasktop.protocol.talk import ToReader
 from flasktop.protocol.text import neutral
 
@@ -158,9 +168,19 @@ def _neutral_outside(outside: OutsideSpan) -> OutsideSpan:
 def _neutral_sample(sample: Sample) -> Sample:
     running = _each(sample.running, _neutral_in_flight)
     pools = _each(sample.pools, _neutral_pool)
-    if running is sample.running and pools is sample.pools and all(map(_harmless, sample.apps)):
+    held = _each(sample.held, _neutral_held)
+    unchanged = running is sample.running and pools is sample.pools and held is sample.held
+    if unchanged and all(map(_harmless, sample.apps)):
         return sample
-    return msgspec.structs.replace(sample, apps=tuple(map(neutral, sample.apps)), running=running, pools=pools)
+    apps = tuple(map(neutral, sample.apps))
+    return msgspec.structs.replace(sample, apps=apps, running=running, pools=pools, held=held)
+
+
+def _neutral_held(held: HeldConnection) -> HeldConnection:
+    texts = ("engine", "file", "function")
+    if all(_harmless(getattr(held, text)) for text in texts):
+        return held
+    return msgspec.structs.replace(held, **{text: neutral(getattr(held, text)) for text in texts})
 
 
 def _neutral_in_flight(request: InFlight) -> InFlight:

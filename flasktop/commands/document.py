@@ -12,8 +12,8 @@ from typing import Any, Final
 from flasktop.client.collect import Collected
 from flasktop.commands.findings_text import finding_document
 from flasktop.protocol.records import Pool
-from flasktop.stats.in_flight import InFlightRow
-from flasktop.stats.views import Died, EndpointRow, QueryRow, Window, WorkerRow
+from flasktop.stats.in_flight import Died, InFlightRow
+from flasktop.stats.views import EndpointRow, QueryRow, Window, WorkerRow
 
 VERSION: Final = 1
 

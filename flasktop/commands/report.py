@@ -12,8 +12,8 @@ from flasktop.client.collect import Collected
 from flasktop.commands.document import of_app
 from flasktop.commands.findings_text import finding_lines
 from flasktop.commands.tables import Column, cut, cut_left, one_line, table
-from flasktop.stats.in_flight import InFlightRow
-from flasktop.stats.views import Died, EndpointRow, QueryRow, Summary, Window, WorkerRow
+from flasktop.stats.in_flight import Died, InFlightRow
+from flasktop.stats.views import EndpointRow, QueryRow, Summary, Window, WorkerRow
 from flasktop.tui.draw.doing import short_doing
 
 SOURCE_WIDTH = 36

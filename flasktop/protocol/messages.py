@@ -14,12 +14,11 @@ from flasktop.protocol.records import (
     Message,
     OutsideSpan,
     RouteDef,
-    RouteTotal,
     Sample,
     StatementDef,
-    StatementTotal,
     Trace,
 )
+from flasktop.protocol.totals import RouteTotal, StatementTotal
 
 PROTOCOL_VERSION: Final = 2
 """Both ends must speak the same version; the first field of ``Hello`` tells it."""

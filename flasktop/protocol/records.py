@@ -32,6 +32,9 @@ OFFLOADED: Final = 4
 """The body was given to the server as a file: the end of sending could not be observed."""
 RAISED: Final = 8
 """An exception left the app (into the server)."""
+PRIVATE: Final = 16
+"""The answer is for one visitor: it sets a cookie, its Cache-Control says ``private`` or ``no-store``, it varies with
+the cookie or the authorization (or with all), or the request was authorized. Told where there is a ``request_key``."""
 
 # StatementDef.kind
 STATEMENT: Final = "statement"
@@ -94,9 +97,11 @@ class Span(Message, frozen=True):
     """One database span of a trace. ``start_us`` counts from the start of its trace.
 
     ``rows`` is the number of rows fetched (UNKNOWN for what returns none); ``batch`` the number of parameter sets
-    of an ``executemany`` (0: not one); ``error`` the class name of the exception, empty for none. ``parameters``
-    numbers its parameter set among those of the same statement in the trace, by first appearance from 0: spans of one
-    number ran with the same parameters (UNKNOWN: not sampled).
+    of an ``executemany`` (0: not one); ``error`` the class name of the exception, empty for none.
+
+    ``parameters`` tells repeated work: the ordinal of the span's parameter set among those that its statement's text
+    ran with in this trace, by first appearance. Of one statement in one trace, spans with the same number ran with
+    the same parameters. UNKNOWN in traces that are not sampled for it, for batches, and for what is no plain value.
     """
 
     statement: int
@@ -131,6 +136,10 @@ class Trace(Message, frozen=True):
     ones included; ``commit_us`` is the part of ``other_us`` that was commit and rollback; ``statements`` and ``rows``
     count only spans of kind STATEMENT. ``error`` is the exception's class name; ``status`` is 0 when no response was
     started.
+
+    ``request_key`` and ``body_key`` tell whether a cache would have answered: equal for the same path and query, and
+    for the same body, within one worker (the hashes' key is random and stays there). Both are UNKNOWN for all but GET
+    answered 200, slow enough for the hashes to cost no more than a hundredth, in one piece of bounded size.
     """
 
     number: int
@@ -154,6 +163,8 @@ class Trace(Message, frozen=True):
     spans: tuple[Span, ...]
     folded: tuple[Folded, ...] = ()
     commit_us: int = 0
+    request_key: int = UNKNOWN
+    body_key: int = UNKNOWN
 
 
 class OutsideSpan(Message, frozen=True):
@@ -199,6 +210,24 @@ class Pool(Message, frozen=True):
     checked_in: int
 
 
+class HeldConnection(Message, frozen=True):
+    """A connection that a request took from its pool and that is still out although the request has ended.
+
+    ``age_us`` is how long ago the request ended, at ``Frame.mono``; ``route`` is the request's. ``file`` (absolute),
+    ``line`` and ``function`` are where the user's code took it, and ``by_session`` says that an ORM session did so for
+    it; the line is looked for only once an engine has been seen to leak: ``file`` is empty and ``by_session`` says
+    nothing for a connection taken before that.
+    """
+
+    engine: str
+    route: int
+    age_us: int
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    by_session: bool = False
+
+
 class Sample(Message, frozen=True):
     """What the process costs, about once a second.
 
@@ -211,6 +240,10 @@ class Sample(Message, frozen=True):
     ``gc_counts``, ``gc_pauses_us`` and ``gc_longest_us`` are collections, the time they took and the longest of them
     by generation, youngest first, since the agent began (empty: not said). ``allocated_blocks`` are the blocks that
     Python's own allocator has given out (UNKNOWN where it was not counted this time).
+
+    ``held`` are connections that are still out a second and more after their request ended, the longest first;
+    ``held_beyond`` counts those that found no room there. ``capacity`` is how many requests the worker can run at the
+    same time (UNKNOWN where that is not certain).
     """
 
     rss_bytes: int
@@ -236,43 +269,6 @@ class Sample(Message, frozen=True):
     gc_pauses_us: tuple[int, ...] = ()
     gc_longest_us: tuple[int, ...] = ()
     allocated_blocks: int = UNKNOWN
-
-
-class RouteTotal(Message, frozen=True):
-    """Exact sums of one route since the worker's start. ``cpu_known`` counts the traces behind ``cpu_us``,
-    ``sql_cpu_us`` and ``wait_us``; ``first_byte_known`` those behind ``first_byte_us`` and ``body_us`` (from
-    there to the end)."""
-
-    route: int
-    count: int
-    errors: int
-    duration_us: int
-    max_us: int
-    first_byte_us: int
-    first_byte_known: int
-    cpu_us: int
-    sql_cpu_us: int
-    wait_us: int
-    cpu_known: int
-    execute_us: int
-    fetch_us: int
-    other_us: int
-    statements: int
-    rows: int
-    bytes_sent: int
-    statuses: dict[int, int]
-    commit_us: int = 0
-    body_us: int = 0
-
-
-class StatementTotal(Message, frozen=True):
-    """Exact sums of one statement since the worker's start. ``routes`` are the ids of the routes that ran it
-    (UNKNOWN among them: outside any request)."""
-
-    statement: int
-    count: int
-    errors: int
-    execute_us: int
-    fetch_us: int
-    rows: int
-    routes: tuple[int, ...]
+    held: tuple[HeldConnection, ...] = ()
+    held_beyond: int = 0
+    capacity: int = UNKNOWN

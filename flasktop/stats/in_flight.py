@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from flasktop.protocol.events import WorkerId
+from flasktop.protocol.events import DiedRequest, WorkerId
 from flasktop.protocol.records import DOING_UNKNOWN, UNKNOWN, InFlight, Sample
 from flasktop.stats.histogram import Histogram
 from flasktop.stats.rows import Rows
@@ -62,6 +62,14 @@ class InFlightView:
 
     rows: tuple[InFlightRow, ...] = ()
     beyond: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A request that died with its worker."""
+
+    request: DiedRequest
+    at: float
 
 
 class Running:

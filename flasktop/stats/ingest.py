@@ -6,7 +6,8 @@ from operator import add
 from typing import Final
 
 from flasktop.protocol.messages import Frame
-from flasktop.protocol.records import OutsideSpan, Trace
+from flasktop.protocol.records import UNKNOWN, OutsideSpan, Trace
+from flasktop.stats.cacheability import Caching
 from flasktop.stats.chunks import Delta, combine
 from flasktop.stats.columns import ROW_BITS, STATUS_BITS, STATUS_MASK
 from flasktop.stats.histogram import KEY_BITS, SMALL, bucket
@@ -21,9 +22,10 @@ _SMALL: Final = len(SMALL)
 class Ingest:
     """Takes frames in."""
 
-    def __init__(self, rows: Rows, rings: Rings) -> None:
+    def __init__(self, rows: Rows, rings: Rings, caching: Caching) -> None:
         self._rows = rows
         self._rings = rings
+        self._caching = caching
 
     def frame(self, worker: Worker, frame: Frame, open_seconds: dict[int, Delta], not_before: float) -> None:
         """Take the traces and outside spans of a frame; those that ended before ``not_before`` count in no window.
@@ -32,6 +34,7 @@ class Ingest:
         base = worker.number << ROW_BITS
         rings = self._rings
         routes, log = worker.routes, rings.log
+        follows = self._caching.follows(worker.number, frame.seq)
         for trace in frame.traces:
             row = routes.get(trace.route)
             if row is None:
@@ -50,6 +53,8 @@ class Ingest:
             kept = Kept(ended, worker.number, trace.number, frame.at - (frame_end - ended), row, trace)
             log.add(kept, LOG)
             rings.detail(row).add(kept, is_error(trace), rings.recent, rings.slow)
+            if trace.request_key != UNKNOWN and follows:
+                self._caching.add(worker.number, row, ended, trace)
         if frame.outside:
             self._outside(worker, frame, open_seconds, not_before)
 

@@ -17,19 +17,17 @@ from flasktop.protocol.events import (
     WorkerId,
 )
 from flasktop.protocol.messages import Frame
+from flasktop.stats.cacheability import Cacheability, Caching
 from flasktop.stats.drill import Drill
 from flasktop.stats.growth import grown
-from flasktop.stats.in_flight import InFlightId, InFlightView, in_flight_view
+from flasktop.stats.in_flight import Died, InFlightId, InFlightView, in_flight_view
 from flasktop.stats.ingest import Ingest
 from flasktop.stats.memory import memory_row
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.naming import local_ids
-from flasktop.stats.pictures import (
-    endpoint_rows,
-    query_rows,
-)
+from flasktop.stats.pictures import endpoint_rows, query_rows
 from flasktop.stats.rings import Rings
-from flasktop.stats.roster import Roster
+from flasktop.stats.roster import Roster, seconds_covered
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection, select
 from flasktop.stats.summary import summary, worker_row
@@ -38,7 +36,6 @@ from flasktop.stats.survey import Survey
 from flasktop.stats.timeline import MAX_OPEN, Timeline, window_start
 from flasktop.stats.totals import Exact
 from flasktop.stats.views import (
-    Died,
     EndpointDetail,
     EndpointKey,
     EndpointRow,
@@ -79,7 +76,8 @@ class Store:
         self._rows = Rows()
         self._rings = Rings()
         self._timeline = Timeline(self._rows)
-        self._ingest = Ingest(self._rows, self._rings)
+        self._caching = Caching()
+        self._ingest = Ingest(self._rows, self._rings, self._caching)
         self._roster = Roster(self._rows)
         self._drill = Drill(self._rows, self._rings, self._roster.all)
         self._died: deque[Died] = deque(maxlen=MAX_DIED)
@@ -94,10 +92,7 @@ class Store:
         if isinstance(event, Framed):
             self._frame(worker, event.frame, event.live)
         elif isinstance(event, Defined):
-            for route in event.definitions.routes:
-                worker.routes[route.id] = self._rows.endpoint(route)
-            for statement in event.definitions.statements:
-                worker.statements[statement.id] = self._rows.statement(statement)
+            worker.defined(event.definitions)
         elif isinstance(event, Totalled):
             self._exact.take(worker.number, worker.totals, event.totals, None)
             if worker.base_due:
@@ -118,6 +113,7 @@ class Store:
         self._timeline.fold(now)
         self._timeline.clear()
         self._rings.clear()
+        self._caching.clear()
         self._reset_at = self._first = now
         self._exact.forget()
         for worker in self._roster.all:
@@ -152,7 +148,8 @@ class Store:
         after the reader learnt of it."""
         self._fold(now)
         rows = [
-            worker_row(worker, now, window, self._rate(worker, now, window)) for worker in self._roster.visible(now)
+            worker_row(worker, self._rows, now, window, self._rate(worker, now, window))
+            for worker in self._roster.visible(now)
         ]
         return tuple(sorted(rows, key=lambda row: (row.worker.pid, row.worker.started_ms)))
 
@@ -199,6 +196,12 @@ class Store:
         selection = self._select(now, window, app, worker)
         chosen = self._roster.numbers(app, worker)
         return Survey(self._rows, self._drill, selection, chosen, self._since(now, window))
+
+    def cacheability(self, key: EndpointKey, now: float, *, worker: WorkerId | None = None) -> Cacheability | None:
+        """Return whether a cache would have answered an endpoint's requests; None where the last minutes do not tell
+        (nothing slow enough, no GET, streamed or large bodies)."""
+        row = self._rows.find_endpoint(key)
+        return None if row is None else self._caching.view(row, self._roster.numbers(None, worker), now)
 
     def trace(self, trace_id: TraceId) -> TraceView | None:
         """Return a request that is still kept, None otherwise."""
@@ -273,16 +276,7 @@ class Store:
 
     def _seconds(self, now: float, window: Window, shown: list[Worker]) -> float:
         """The time that the counts of a window cover, at least a second."""
-        first = self._first if self._first is not None else now
-        if window is not Window.ALL:
-            return max(now - max(window_start(window, int(now)), first), 1.0)
-        started = min((worker.started for worker in shown if worker.started is not None), default=first)
-        if self._reset_at is not None:
-            started = max(started, self._reset_at)
-        end = now
-        if shown and not any(worker.alive for worker in shown):
-            end = max((worker.seen for worker in shown if worker.seen is not None), default=now)
-        return max(end - started, 1.0)
+        return seconds_covered(now, window, shown, self._first if self._first is not None else now, self._reset_at)
 
     def _sums_of(self, shown: list[Worker]) -> Sums:
         return self._exact.of({worker.number: worker.totals for worker in shown})

@@ -7,8 +7,11 @@ from typing import Final
 
 from flasktop.protocol.records import UNKNOWN
 from flasktop.stats.columns import COUNT, ERRORS
+from flasktop.stats.held import held_rows
 from flasktop.stats.histogram import Histogram
 from flasktop.stats.pictures import milliseconds
+from flasktop.stats.rows import Rows
+from flasktop.stats.saturation import capacity_of
 from flasktop.stats.selection import Selection
 from flasktop.stats.views import Summary, Window, WorkerRow
 from flasktop.stats.workers import Worker, sum_of
@@ -64,7 +67,7 @@ def summary(
     )
 
 
-def worker_row(worker: Worker, now: float, window: Window, rate: float) -> WorkerRow:
+def worker_row(worker: Worker, rows: Rows, now: float, window: Window, rate: float) -> WorkerRow:
     """Return the row of one process; ``rate`` is its requests a second in the window."""
     hello, sample = worker.hello, worker.sample
     points, step = _RSS_STEP[window]
@@ -96,6 +99,10 @@ def worker_row(worker: Worker, now: float, window: Window, rate: float) -> Worke
         rss_trend=rss_trend,
         cpu_trend=cpu_trend,
         rss_slope=worker.history.slope() if worker.alive else None,
+        held=held_rows(worker, rows),
+        held_beyond=sample.held_beyond if sample and worker.alive else 0,
+        capacity=capacity_of(sample),
+        saturated=worker.saturation.share(now) if worker.alive else None,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from operator import add, sub
 from typing import Final
 
-from flasktop.protocol.records import RAISED, RouteTotal, Span, StatementTotal, Trace
+from flasktop.protocol.records import RAISED, Span, Trace
+from flasktop.protocol.totals import RouteTotal, StatementTotal
 from flasktop.stats.columns import ENDPOINT_COLUMNS, STATEMENT_COLUMNS
 
 Columns = tuple[int, ...]

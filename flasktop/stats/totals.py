@@ -16,7 +16,8 @@ from operator import sub
 from typing import Final, Generic, Protocol, TypeVar
 
 from flasktop.protocol.messages import Frame, Totals
-from flasktop.protocol.records import RouteTotal, Span, StatementTotal, Trace
+from flasktop.protocol.records import Span, Trace
+from flasktop.protocol.totals import RouteTotal, StatementTotal
 from flasktop.stats.columns import COUNT, ENDPOINT_COLUMNS, S_COUNT, STATEMENT_COLUMNS
 from flasktop.stats.rows import OUTSIDE
 from flasktop.stats.sums import Columns, Sums, route_columns, span_columns, statement_columns, trace_columns

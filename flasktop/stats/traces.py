@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flasktop.protocol.records import CLOSED_EARLY, OFFLOADED, UNKNOWN, Folded, Span, Trace
+from flasktop.protocol.records import CLOSED_EARLY, OFFLOADED, PRIVATE, UNKNOWN, Folded, Span, Trace
 from flasktop.stats.rings import Kept
 from flasktop.stats.rows import Rows, StatementInfo
 from flasktop.stats.split import phases_of, split_of
@@ -39,6 +39,7 @@ def trace_view(rows: Rows, worker: Worker, kept: Kept) -> TraceView:
         phases=phases_of(columns),
         spans=tuple(_span_view(_statement(rows, worker, span.statement), span) for span in trace.spans),
         folded=tuple(_folded_view(_statement(rows, worker, folded.statement), folded) for folded in trace.folded),
+        private=bool(trace.flags & PRIVATE),
     )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from flasktop.protocol.events import DiedRequest, WorkerId, WorkerState
+from flasktop.protocol.events import WorkerId, WorkerState
 from flasktop.protocol.messages import Hello
 from flasktop.protocol.records import Pool
 from flasktop.stats.split import Phases, TimeSplit
+
+if TYPE_CHECKING:
+    from flasktop.stats.held import HeldRow
 
 
 class Window(Enum):
@@ -112,7 +115,11 @@ class QueryRow:
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
     """One worker. ``sample`` values are None until the first came. Trends are one value an interval, oldest first;
-    ``rss_slope`` is bytes an hour (None before it can be told)."""
+    ``rss_slope`` is bytes an hour (None before it can be told).
+
+    ``held`` are connections out after their request's end, the longest first, and ``held_beyond`` how many more there
+    are. ``capacity`` is how many requests it can run at once (None: not certain), ``saturated`` the share of the last
+    minute's samples in which at least so many ran (None: unknown capacity, or no samples)."""
 
     worker: WorkerId
     state: WorkerState
@@ -139,6 +146,10 @@ class WorkerRow:
     rss_trend: tuple[float, ...]
     cpu_trend: tuple[float, ...]
     rss_slope: float | None = None
+    held: tuple[HeldRow, ...] = ()
+    held_beyond: int = 0
+    capacity: int | None = None
+    saturated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +224,8 @@ class FoldedView:
 
 @dataclass(frozen=True, slots=True)
 class TraceView:
-    """One finished request. ``error`` is an exception's class name; ``is_error``: status >= 500, or it left the app."""
+    """One finished request. ``error`` is an exception's class name; ``is_error``: status >= 500, or it left the app.
+    ``private``: the answer was seen to be for one visitor (looked for only in slow GETs)."""
 
     id: TraceId
     key: EndpointKey
@@ -237,6 +249,7 @@ class TraceView:
     phases: Phases
     spans: tuple[SpanView, ...]
     folded: tuple[FoldedView, ...]
+    private: bool = False
 
 
 class Bar(NamedTuple):
@@ -284,11 +297,3 @@ class StatementDetail:
     distribution: tuple[Bar, ...]
     endpoints: tuple[StatementUse, ...]
     slowest: tuple[TraceView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Died:
-    """A request that died with its worker."""
-
-    request: DiedRequest
-    at: float

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from flasktop.protocol.events import WorkerId, WorkerState
-from flasktop.protocol.messages import Frame, Hello
+from flasktop.protocol.messages import Definitions, Frame, Hello
 from flasktop.protocol.records import Sample
 from flasktop.stats.growth import Growth
 from flasktop.stats.in_flight import Running
 from flasktop.stats.memory import MemoryHistory, slope
 from flasktop.stats.rows import Rows
+from flasktop.stats.saturation import Saturation
 from flasktop.stats.totals import WorkerTotals
 
 MAX_GAPS: Final = 512
@@ -167,10 +168,18 @@ class Worker:
         self.history = History()
         self.memory = MemoryHistory()
         self.growth = Growth()
+        self.saturation = Saturation()
         self.history_from: float | None = None
         self.sample: Sample | None = None
         self._sample_at = float("-inf")
         self.base_due = False
+
+    def defined(self, definitions: Definitions) -> None:
+        """Take what the worker's ids stand for."""
+        for route in definitions.routes:
+            self.routes[route.id] = self._rows.endpoint(route)
+        for statement in definitions.statements:
+            self.statements[statement.id] = self._rows.statement(statement)
 
     def endpoint_row(self, route: int) -> int:
         """Return the row of a local route id (never defined: the row of other routes)."""
@@ -213,6 +222,7 @@ class Worker:
         """Take a sample of the moment ``at``."""
         self.history.add(at, sample)
         self.memory.add(at, sample)
+        self.saturation.add(at, sample)
         if at >= self._sample_at:
             self._sample_at = at
             self.sample = sample

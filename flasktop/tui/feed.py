@@ -10,10 +10,9 @@ from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar, cast
 
 from flasktop.protocol.events import WorkerId
-from flasktop.stats.in_flight import InFlightId, InFlightView
+from flasktop.stats.in_flight import Died, InFlightId, InFlightView
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.views import (
-    Died,
     EndpointDetail,
     EndpointKey,
     EndpointRow,

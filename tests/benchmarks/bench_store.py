@@ -20,7 +20,8 @@ import psutil
 
 from flasktop.protocol.events import Event, Framed
 from flasktop.protocol.messages import Totals
-from flasktop.protocol.records import RouteTotal, StatementTotal, Trace
+from flasktop.protocol.records import Trace
+from flasktop.protocol.totals import RouteTotal, StatementTotal
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 from tests.stats.builders import NOW, Source, make_frame, make_sample, make_span, make_trace

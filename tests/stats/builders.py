@@ -35,13 +35,12 @@ from flasktop.protocol.records import (
     OutsideSpan,
     Pool,
     RouteDef,
-    RouteTotal,
     Sample,
     Span,
     StatementDef,
-    StatementTotal,
     Trace,
 )
+from flasktop.protocol.totals import RouteTotal, StatementTotal
 
 NOW = 10_000.0
 """A moment on the monotonic clock to build around."""

@@ -13,7 +13,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 
-from flasktop.stats.views import Died, Window, WorkerRow
+from flasktop.stats.in_flight import Died
+from flasktop.stats.views import Window, WorkerRow
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.text import line

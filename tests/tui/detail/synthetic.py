@@ -14,12 +14,11 @@ from textual.screen import Screen
 
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.messages import Hello
-from flasktop.stats.in_flight import InFlightId, InFlightView
+from flasktop.stats.in_flight import Died, InFlightId, InFlightView
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.split import Phases, TimeSplit
 from flasktop.stats.views import (
     Bar,
-    Died,
     EndpointDetail,
     EndpointKey,
     EndpointRow,
