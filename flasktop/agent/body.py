@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter_ns
 from typing import Any, Final
 
+from flasktop.agent.answers import SLOW_NS, first_chunk
 from flasktop.agent.guard import guard
 from flasktop.agent.trace import RequestTrace
 from flasktop.protocol.records import CLOSED_EARLY, OFFLOADED, RAISED
@@ -23,10 +24,11 @@ class Body:
     ``close`` of the app's iterable is called exactly once, however often the server calls ours.
     """
 
-    __slots__ = ("_chunks", "_finish", "_result", "_trace")
+    __slots__ = ("_chunks", "_environ", "_finish", "_result", "_trace")
 
-    def __init__(self, result: Iterable[bytes], trace: RequestTrace, finish: Finish) -> None:
+    def __init__(self, result: Iterable[bytes], environ: dict[str, Any], trace: RequestTrace, finish: Finish) -> None:
         self._result = result
+        self._environ = environ
         self._trace = trace
         self._finish = finish
         self._chunks: Iterator[bytes] | None = None
@@ -38,7 +40,9 @@ class Body:
             for chunk in self._result:
                 if chunk:
                     if not trace.bytes_sent:
-                        trace.first_byte_ns = perf_counter_ns()
+                        now = trace.first_byte_ns = perf_counter_ns()
+                        if now - trace.start_ns > SLOW_NS:
+                            first_chunk(trace, self._environ, chunk)
                     trace.bytes_sent += length(chunk)
                 yield chunk
             trace.complete = True
@@ -112,7 +116,8 @@ def wrap(result: Any, environ: dict[str, Any], trace: RequestTrace, finish: Fini
     if file_wrapper is not None and _is_file(result, file_wrapper):
         _finish_on_close(result, trace, finish)
         return result
-    return SizedBody(result, trace, finish) if hasattr(result, "__len__") else Body(result, trace, finish)
+    kind = SizedBody if hasattr(result, "__len__") else Body
+    return kind(result, environ, trace, finish)
 
 
 def _is_file(result: object, file_wrapper: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
 from flasktop.agent.trace import RequestTrace, SpanRecord
@@ -50,6 +51,7 @@ class TraceEncoder:
         if cpu_us != UNKNOWN:
             outside_sql = max(cpu_us - sql_cpu_us, 0)
             wait_us = max(duration_us - execute_us - fetch_us - other_us - outside_sql, 0)
+        request_key, body_key = answers.keys(record) or (UNKNOWN, UNKNOWN)
         return Trace(
             number,
             self._routes.id(record),
@@ -72,6 +74,8 @@ class TraceEncoder:
             spans,
             folded,
             commit_us,
+            request_key,
+            body_key,
         )
 
     def outside(self, span: SpanRecord, now_ns: int) -> OutsideSpan:

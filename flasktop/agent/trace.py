@@ -148,7 +148,8 @@ class RequestTrace:
     callable runs. ``finished`` is set once; spans that come later are outside any request. ``thread`` is the ident
     of the thread that began it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet
     that everybody has dropped must be able to end). ``database`` is the last database call that began: whether it
-    still runs, it says itself.
+    still runs, it says itself. ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and
+    of that chunk (see ``agent/answers.py``).
     """
 
     app: AppInfo
@@ -171,6 +172,7 @@ class RequestTrace:
     spans: list[SpanRecord] | None = None
     overflow: deque[SpanRecord] | None = None
     folded: dict[tuple[object, ...], FoldedSum] | None = None
+    answer: tuple[int, int, int] | None = None
 
     def __init__(self, app: AppInfo, method: str, path: str, query: str, start_ns: int) -> None:
         self.app = app

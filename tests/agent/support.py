@@ -13,8 +13,10 @@ from werkzeug.test import create_environ
 from flasktop.agent.process import process
 from flasktop.agent.runtime import Agent
 from flasktop.protocol.blackbox import BlackBox, parse
+from flasktop.protocol.events import Defined, Framed, Joined, StateChanged, WorkerId
 from flasktop.protocol.messages import Frame
 from flasktop.protocol.records import RouteDef, Sample, StatementDef, Trace
+from flasktop.stats.store import Store
 
 
 def until(fact: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -158,3 +160,16 @@ class Box:
 
         found: Sample = until(newest)
         return found
+
+    def store(self) -> Store:
+        """What a reader makes of all that was written so far."""
+        content = self.read()
+        worker = WorkerId(content.hello.pid, int(content.hello.agent_started_at * 1000))
+        store = Store()
+        store.apply(Joined(worker, content.hello, 0.0))
+        for definitions in content.definitions:
+            store.apply(Defined(worker, definitions))
+        for frame in content.frames:
+            store.apply(Framed(worker, frame, True))
+        store.apply(StateChanged(worker, "live", content.at))
+        return store
