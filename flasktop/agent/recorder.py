@@ -12,6 +12,7 @@ from flasktop.agent.config import Settings
 from flasktop.agent.encode import TraceEncoder
 from flasktop.agent.guard import guard
 from flasktop.agent.journal import Journal
+from flasktop.agent.sql.held import Held
 from flasktop.agent.tables import Routes, Statements
 from flasktop.agent.totals import TotalsTable
 from flasktop.agent.trace import RequestTrace, sink
@@ -36,6 +37,7 @@ class Source(Protocol):
     dropped: int
     apps: list[str]
     hub_native: int
+    capacity: int
 
 
 class Recorder:
@@ -51,6 +53,7 @@ class Recorder:
         self._encoder = TraceEncoder(self.routes, statements)
         self.totals = TotalsTable()
         self._observer = Observer(source.hub_native)
+        self._held = Held()
         self.next_number = 0
         self._dropped_seen = 0
         self._outside_dropped_seen = 0
@@ -99,6 +102,8 @@ class Recorder:
                 self.totals.add(trace)
                 traces.append(trace)
                 spans += len(trace.spans)
+                if record.taken is not None:
+                    self._held.ended(record, trace.route)
             except Exception as error:  # noqa: BLE001 - the guard's: one odd request must not lose the others
                 guard.report("describing a request", error)
             self.next_number += 1
@@ -145,6 +150,8 @@ class Recorder:
                 running=self._running(running, now_ns),
                 apps=tuple(self._source.apps),
                 faults=guard.errors,
+                held=self._held.tell(now_ns),
+                capacity=self._source.capacity,
             )
         except Exception as error:  # noqa: BLE001 - the guard's: what cannot be sampled is not shown
             guard.report("sampling the process", error)

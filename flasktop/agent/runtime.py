@@ -27,6 +27,7 @@ from flasktop.agent.slots import free_killed, release
 from flasktop.agent.sql.executed import SEEN
 from flasktop.agent.trace import RequestTrace, current_trace, sink
 from flasktop.protocol.messages import Hello, Totals
+from flasktop.protocol.records import UNKNOWN
 from flasktop.rendezvous import WorkerFiles, process_created
 
 TICK_S: Final = 0.2
@@ -53,6 +54,7 @@ class Agent:
         self.cpu_known = True
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
         self.hub_thread = self.hub_native = 0
+        self.capacity = UNKNOWN
         self.pending: deque[RequestTrace] = deque()
         self.dropped = 0
         self.journal: Journal

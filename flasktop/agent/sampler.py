@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from flasktop.agent import native
 from flasktop.agent.guard import guard
-from flasktop.protocol.records import UNKNOWN, InFlight, Pool, Sample
+from flasktop.protocol.records import UNKNOWN, HeldConnection, InFlight, Pool, Sample
 
 if TYPE_CHECKING:
     import psutil
@@ -87,9 +87,17 @@ class Sampler:
         self._uss = self._pss = UNKNOWN
 
     def sample(
-        self, *, requests: int, in_flight: int, running: tuple[InFlight, ...], apps: tuple[str, ...], faults: int
+        self,
+        *,
+        requests: int,
+        in_flight: int,
+        running: tuple[InFlight, ...],
+        apps: tuple[str, ...],
+        faults: int,
+        held: tuple[tuple[HeldConnection, ...], int] = ((), 0),
+        capacity: int = UNKNOWN,
     ) -> Sample:
-        """Measure the process now; percentages are since the last call."""
+        """Measure the process now; percentages are since the last call. ``held`` is what ``Held.tell`` says."""
         now, cpu, own = time.perf_counter(), time.process_time(), time.thread_time()
         elapsed = max(now - self._last, 1e-6)
         cpu_percent = max(cpu - self._last_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else None
@@ -124,6 +132,8 @@ class Sampler:
             tuple(ns // 1000 for ns in pauses_ns),
             tuple(ns // 1000 for ns in self._gc.longest_ns),
             self._count_blocks(),
+            *held,
+            capacity,
         )
 
     def _measure_dear(self, now: float) -> None:

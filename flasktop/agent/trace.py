@@ -11,9 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import CodeType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT
+
+if TYPE_CHECKING:
+    from flasktop.agent.sql.held import Taken
 
 NAME_LIMIT: Final = 80
 """An app's name is cut after so many characters."""
@@ -149,7 +152,7 @@ class RequestTrace:
     of the thread that began it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet
     that everybody has dropped must be able to end). ``database`` is the last database call that began: whether it
     still runs, it says itself. ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and
-    of that chunk (see ``agent/answers.py``).
+    of that chunk (see ``agent/answers.py``); ``taken`` are the connections that it took from pools.
     """
 
     app: AppInfo
@@ -173,6 +176,7 @@ class RequestTrace:
     overflow: deque[SpanRecord] | None = None
     folded: dict[tuple[object, ...], FoldedSum] | None = None
     answer: tuple[int, int, int] | None = None
+    taken: list[Taken] | None = None
 
     def __init__(self, app: AppInfo, method: str, path: str, query: str, start_ns: int) -> None:
         self.app = app

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
 
-from flasktop.agent.sql import recording
+from flasktop.agent.sql import held, recording
 from flasktop.agent.trace import Engine, sink
 from flasktop.protocol.records import CONNECT, POOL_WAIT
 
@@ -94,6 +94,10 @@ def _timed_checkout(info: Engine, original: Callable[..., Any], engine: Any, arg
         _finish(info, checkout, token, type(error))
         raise
     _finish(info, checkout, token, None)
+    try:
+        held.took(info, connection)
+    except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app has its connection
+        recording.calls.failed(fault)
     return connection
 
 
