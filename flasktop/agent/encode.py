@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
+from flasktop.agent.sql.repeats import ordinal
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
 from flasktop.agent.trace import RequestTrace, SpanRecord
 from flasktop.protocol.records import (
@@ -42,7 +43,10 @@ class TraceEncoder:
         """The message of a finished request."""
         record.fold_rest()
         duration_us = max(record.end_ns - record.start_ns, 0) // 1000
-        spans = tuple([self._span(span, record.start_ns) for span in record.spans or ()])
+        if record.repeats is None:
+            spans = tuple([self._span(span, record.start_ns) for span in record.spans or ()])
+        else:
+            spans = tuple([self._span(span, record.start_ns, ordinal(span)) for span in record.spans or ()])
         folded = self._folded(record)
         execute_us, fetch_us, commit_us, connect_us, statements, rows = self._sums(spans, folded)
         other_us = commit_us + connect_us
@@ -104,7 +108,7 @@ class TraceEncoder:
             else UNKNOWN,
         )
 
-    def _span(self, span: SpanRecord, origin_ns: int) -> Span:
+    def _span(self, span: SpanRecord, origin_ns: int, parameters: int = UNKNOWN) -> Span:
         return Span(
             self._statements.id(span),
             max(span.start_ns - origin_ns, 0) // 1000,
@@ -113,6 +117,7 @@ class TraceEncoder:
             span.rows,
             span.batch,
             span.failure.__name__ if span.failure is not None else "",
+            parameters,
         )
 
     def _folded(self, record: RequestTrace) -> tuple[Folded, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
 from flasktop.agent.slots import release
+from flasktop.agent.sql.repeats import SAMPLE_MASK, Repeats
 from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
 from flasktop.protocol.blackbox import SLOT, SLOT_PATH_AT, SLOT_ROUTE, SLOT_ROUTE_AT
@@ -122,6 +123,9 @@ def _rule_noter(app: AppInfo, middleware: Middleware) -> Callable[[RequestTrace]
         if label is None:
             label = labels[route] = route.encode("utf-8", "replace")
             middleware.learn(route)
+            trace.repeats = Repeats()
+        elif not trace.start_ns & SAMPLE_MASK:
+            trace.repeats = Repeats()
         agent = process.agent
         if agent is None:
             return

@@ -17,6 +17,7 @@ from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT
 
 if TYPE_CHECKING:
     from flasktop.agent.sql.held import Taken
+    from flasktop.agent.sql.repeats import Repeats
 
 NAME_LIMIT: Final = 80
 """An app's name is cut after so many characters."""
@@ -50,12 +51,13 @@ class SpanRecord:
     ``code`` and ``instruction`` name the line of the user's code (resolved later, off the hot path);
     ``relationship`` is SQLAlchemy's property object of a lazy load; ``rows`` is -1 while nothing was fetched;
     ``failure`` is the exception's class; ``folded`` is the sum that took the span when it was beyond the cap:
-    whoever adds rows or time to the span later adds them there too, through ``fetched``.
+    whoever adds rows or time to the span later adds them there too, through ``fetched``. ``parameters`` is set only
+    where the request has ``repeats``, and not for all spans there.
     """
 
     __slots__ = (
         "batch", "code", "cpu_ns", "engine", "execute_ns", "failure", "fetch_ns", "folded", "instruction", "kind",
-        "relationship", "rows", "start_ns", "text",
+        "parameters", "relationship", "rows", "start_ns", "text",
     )  # fmt: skip
 
     kind: str
@@ -72,6 +74,7 @@ class SpanRecord:
     batch: int
     failure: type[BaseException] | None
     folded: FoldedSum | None
+    parameters: int
 
     def key(self) -> tuple[object, ...]:
         """What makes two spans the same row of queries.
@@ -152,7 +155,8 @@ class RequestTrace:
     of the thread that began it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet
     that everybody has dropped must be able to end). ``database`` is the last database call that began: whether it
     still runs, it says itself. ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and
-    of that chunk (see ``agent/answers.py``); ``taken`` are the connections that it took from pools.
+    of that chunk (see ``agent/answers.py``); ``taken`` are the connections that it took from pools;
+    ``repeats`` numbers the parameters of its statements, where the request is sampled for that.
     """
 
     app: AppInfo
@@ -177,6 +181,7 @@ class RequestTrace:
     folded: dict[tuple[object, ...], FoldedSum] | None = None
     answer: tuple[int, int, int] | None = None
     taken: list[Taken] | None = None
+    repeats: Repeats | None = None
 
     def __init__(self, app: AppInfo, method: str, path: str, query: str, start_ns: int) -> None:
         self.app = app

@@ -162,8 +162,9 @@ def _begin(
         span.ended_cpu = -1
         if trace is not None and not trace.finished:
             trace.database = span
-            if trace.cpu_start_ns >= 0:
-                span.ended_cpu = _cpu_now(trace)
+            if trace.repeats is not None and not batch:
+                trace.repeats.note(span, parameters)
+            span.ended_cpu = _cpu_now(trace) if trace.cpu_start_ns >= 0 else -1
         span.start_ns = perf_counter_ns()
         return span
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
