@@ -12,7 +12,7 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Final
 
-from flasktop.agent import native
+from flasktop.agent import capacity, native
 from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
@@ -86,6 +86,7 @@ class Agent:
         self.hub_thread = native.original("_thread", "get_ident")()
         self.hub_native = native.original("_thread", "get_native_id")()
         self._environ_label = server_label(environ, self._greenlets)
+        self.capacity = capacity.known(environ, self._greenlets)
         self._sleep = native.original("time", "sleep")
         self._process_started = self.started_at
         self._group = self.pid

@@ -10,7 +10,18 @@ import pytest
 from flasktop.client.neutral import died_requests, neutral_message
 from flasktop.protocol.blackbox import SlotRecord
 from flasktop.protocol.messages import Bye, Definitions, Frame, Refusal
-from flasktop.protocol.records import Folded, InFlight, OutsideSpan, Pool, RouteDef, Sample, Span, StatementDef, Trace
+from flasktop.protocol.records import (
+    Folded,
+    HeldConnection,
+    InFlight,
+    OutsideSpan,
+    Pool,
+    RouteDef,
+    Sample,
+    Span,
+    StatementDef,
+    Trace,
+)
 from tests.client.fakes import frame, hello, trace
 
 EVIL = "a\x1b[2J\u202e\n\x9d"
@@ -18,7 +29,8 @@ EVIL = "a\x1b[2J\u202e\n\x9d"
 
 def sample(text: str) -> Sample:
     running = (InFlight(text, 0, text, 1),)
-    return Sample(1, 1, 1, 1.0, 1, 1, 1, 1, 1, 1.0, 1, 1, 1.0, 1, 0, (text,), running, (Pool(text, 1, 1, 1, 1),))
+    plain = Sample(1, 1, 1, 1.0, 1, 1, 1, 1, 1, 1.0, 1, 1, 1.0, 1, 0, (text,), running, (Pool(text, 1, 1, 1, 1),))
+    return msgspec.structs.replace(plain, held=(HeldConnection(text, 0, 1, text, 1, text),))
 
 
 def full_frame(text: str) -> Frame:

@@ -239,7 +239,7 @@ def test_one_thread_that_is_given_its_connection_again_holds_one(box: Box) -> No
 
 
 def test_the_longest_held_are_told_and_the_others_counted(
-    box: Box, tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    box: Box, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(held, "TOLD", 2)
 
