@@ -1,30 +1,39 @@
-"""Plans statements: those that ran here, named by their ids, with the parameters they last ran with."""
+"""Plans statements: those that ran here, named by their ids, with the parameters they last ran with; also as they would
+be planned with one index more."""
 
 from __future__ import annotations
 
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flasktop.agent.commands.job import CommandError
-from flasktop.agent.plans import mysql, postgresql, sqlite
+from flasktop.agent.plans import hypopg, mysql, postgresql, sqlite, sqlite_copy
 from flasktop.agent.plans.connection import check_exists, connect, unheard
 from flasktop.agent.plans.elsewhere import Elsewhere
 from flasktop.agent.plans.masked import masked_plan
-from flasktop.agent.plans.request import Found, Request, failed
+from flasktop.agent.plans.request import Request, failed
 from flasktop.agent.plans.texts import checked, placeholders
+from flasktop.agent.plans.trial import check_names
 from flasktop.protocol.commands import GONE
 from flasktop.protocol.commands.explain import GENERIC, LAST, NONE, Explain, Planned
+from flasktop.protocol.commands.index import IndexTried, TryIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flasktop.agent.commands.job import Job
     from flasktop.agent.plans.request import Planner
+    from flasktop.agent.plans.trial import Trier
     from flasktop.agent.runtime import Agent
     from flasktop.agent.sql.executed import Executed
     from flasktop.protocol.commands import Answer, Command
 
 _PLANNERS: Final[dict[str, Any]] = {"sqlite": sqlite, "postgresql": postgresql, "mysql": mysql, "mariadb": mysql}
+_TRIERS: Final[dict[str, Any]] = {"sqlite": sqlite_copy, "postgresql": hypopg}
+
+T = TypeVar("T")
 
 
 class Explaining:
@@ -35,24 +44,55 @@ class Explaining:
         self._elsewhere = Elsewhere(agent.hub)
 
     def run(self, command: Command, job: Job) -> Answer:
-        assert isinstance(command, Explain)
+        assert isinstance(command, (Explain, TryIndex))
+        if isinstance(command, TryIndex):
+            check_names(command)
         request = self._request(command.statement)
-        dialect = request.engine.dialect
-        planner: Planner | None = _PLANNERS.get(dialect.name)
+        planner: Planner | None = _PLANNERS.get(request.engine.dialect.name)
         if planner is None:
             raise CommandError(
-                f"flasktop does not make plans with {dialect.name}.", "It does with SQLite, PostgreSQL, MariaDB, MySQL."
+                f"flasktop does not make plans with {request.engine.dialect.name}.",
+                "It does with SQLite, PostgreSQL, MariaDB, MySQL.",
             )
+        if isinstance(command, TryIndex):
+            return self._try(planner, request, command, job)
         job.working("asking the database")
         began = time.time(), time.perf_counter()
-        found = self._plan(planner, request, job)
-        name = "mariadb" if "mariadb" in found.version.lower() else dialect.name
+        found = self._connected(planner, request, job, lambda connection: planner.plan(connection, request))
+        name = "mariadb" if "mariadb" in found.version.lower() else request.engine.dialect.name
         return Planned(
             command.statement,
             name,
             found.version,
-            masked_plan(found.plan, dialect.name),
-            GENERIC if found.generic else LAST if request.executed.parameters else NONE,
+            masked_plan(found.plan, request.engine.dialect.name),
+            _parameters(found.generic, request),
+            request.executed.at,
+            began[0],
+            time.perf_counter() - began[1],
+            (*found.notes, *_notes(request)),
+        )
+
+    def _try(self, planner: Planner, request: Request, wanted: TryIndex, job: Job) -> IndexTried:
+        name = request.engine.dialect.name
+        trier: Trier | None = _TRIERS.get(name)
+        if trier is None:
+            raise CommandError(
+                "MySQL and MariaDB have no way to try an index that does not exist.",
+                "Create it in a copy of the database and compare the plans there.",
+            )
+        job.working("trying the index")
+        began = time.time(), time.perf_counter()
+        found = self._connected(planner, request, job, lambda connection: trier.tried(connection, request, wanted))
+        return IndexTried(
+            wanted.statement,
+            name,
+            found.version,
+            masked_plan(found.before, name),
+            masked_plan(found.after, name),
+            found.index,
+            found.used,
+            found.how,
+            _parameters(found.generic, request),
             request.executed.at,
             began[0],
             time.perf_counter() - began[1],
@@ -78,16 +118,17 @@ class Explaining:
         statement = checked(executed.statement, described.dialect)
         return Request(engine, statement, _with_reason(executed, engine, statement))
 
-    def _plan(self, planner: Planner, request: Request, job: Job) -> Found:
+    def _connected(self, planner: Planner, request: Request, job: Job, ask: Callable[[Any], T]) -> T:
+        """What ``ask`` finds out on a connection of flasktop's own, which is rolled back and closed."""
         engine = request.engine
         check_exists(engine)
         opened: list[Any] = []
 
-        def work() -> Found:
+        def work() -> T:
             connection = connect(engine)
             opened.append(connection)
             try:
-                return planner.plan(connection, request)
+                return ask(connection)
             finally:
                 opened.clear()
                 with suppress(Exception):
@@ -106,6 +147,10 @@ class Explaining:
             raise
         except Exception as error:
             raise (planner.said(error) or failed(error)) from error
+
+
+def _parameters(generic: bool, request: Request) -> str:
+    return GENERIC if generic else LAST if request.executed.parameters else NONE
 
 
 def _let_go() -> CommandError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flasktop.protocol.commands import Grant, explain, heap, memory, ping, profile, stacks
+from flasktop.protocol.commands import Grant, explain, heap, index, memory, ping, profile, stacks
 from flasktop.protocol.records import Message
 
 
@@ -31,7 +31,13 @@ SERVICES: Final[tuple[Registration, ...]] = (
         at_once=4,
         per_second=50,
     ),
-    Registration("flasktop.agent.commands.explain:Explaining", (explain.Explain,), "explain", at_once=1, per_second=4),
+    Registration(
+        "flasktop.agent.commands.explain:Explaining",
+        (explain.Explain, index.TryIndex),
+        "explain",
+        at_once=1,
+        per_second=4,
+    ),
     Registration("flasktop.agent.commands.stacks:Stacks", (stacks.TakeStacks,), "stacks", at_once=4, per_second=20),
     Registration("flasktop.agent.commands.types:Counting", (memory.CountTypes,), "heap", at_once=1, per_second=1),
     Registration(

@@ -28,18 +28,27 @@ _IDENTIFIERS: Final = ("42P01", "42703", "42501", "3F000", "42883", "42704")
 
 def plan(connection: Any, request: Request) -> Found:
     """What the server says."""
+    with cursor_of(connection) as cursor:
+        version = begin(connection, cursor)
+        return Found(planned(cursor, request), version, bool(request.executed.unkept))
+
+
+def begin(connection: Any, cursor: Cursor) -> str:
+    """Begin a transaction that may only read and does not wait for long; the server's version."""
     connection.rollback()
     with suppress(AttributeError):
         connection.autocommit = False  # else each statement is a transaction, and what is set for one is gone
-    with cursor_of(connection) as cursor:
-        cursor.run("SET TRANSACTION READ ONLY")
-        cursor.run(f"SET LOCAL statement_timeout = {STATEMENT_S * 1000}")
-        cursor.run(f"SET LOCAL lock_timeout = {LOCK_S * 1000}")
-        version = str(cursor.ask("SHOW server_version")[0][0])
-        if request.executed.unkept:
-            return Found(_generic(cursor, request), version, True)
-        rows = cursor.ask(f"EXPLAIN (FORMAT JSON) {request.statement}", *arguments(request))
-    return Found(rows[0][0], version)
+    cursor.run("SET TRANSACTION READ ONLY")
+    cursor.run(f"SET LOCAL statement_timeout = {STATEMENT_S * 1000}")
+    cursor.run(f"SET LOCAL lock_timeout = {LOCK_S * 1000}")
+    return str(cursor.ask("SHOW server_version")[0][0])
+
+
+def planned(cursor: Cursor, request: Request) -> Any:
+    """The plan, with the parameters or for any."""
+    if request.executed.unkept:
+        return _generic(cursor, request)
+    return cursor.ask(f"EXPLAIN (FORMAT JSON) {request.statement}", *arguments(request))[0][0]
 
 
 def _generic(cursor: Cursor, request: Request) -> Any:

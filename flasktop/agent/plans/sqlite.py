@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from flasktop.agent.commands.job import CommandError
 from flasktop.agent.plans.connection import is_shared
-from flasktop.agent.plans.request import LOCK_S, Found, Request, arguments, cursor_of, locked, without_parameters
+from flasktop.agent.plans.request import (
+    LOCK_S,
+    Cursor,
+    Found,
+    Request,
+    arguments,
+    cursor_of,
+    locked,
+    without_parameters,
+)
 from flasktop.agent.plans.texts import placeholders
 
 _VIRTUAL: Final = re.compile(r"(VIRTUAL TABLE INDEX \d+:).*", re.DOTALL)
@@ -15,21 +24,30 @@ _VIRTUAL: Final = re.compile(r"(VIRTUAL TABLE INDEX \d+:).*", re.DOTALL)
 
 def plan(connection: Any, request: Request) -> Found:
     """The rows ``[id, parent, detail]`` of the plan."""
-    generic = bool(request.executed.unkept)
     with cursor_of(connection) as cursor:
-        files = cursor.ask("PRAGMA database_list")
-        if not any(row[2] for row in files) and not is_shared(request.engine):
-            raise CommandError(
-                "This SQLite database is in memory: only the app's own connection can see it.",
-                "flasktop does not use the app's connections. With a database file it shows plans.",
-            )
-        cursor.run(f"PRAGMA busy_timeout = {LOCK_S * 1000}")
-        cursor.run("PRAGMA query_only = ON")
-        version = cursor.ask("SELECT sqlite_version()")[0][0]
-        given = _nulls(request) if generic else arguments(request)
-        rows = cursor.ask(f"EXPLAIN QUERY PLAN {request.statement}", *given)
+        version = begin(cursor, request)
+        return Found(planned(cursor, request), version, bool(request.executed.unkept))
+
+
+def begin(cursor: Cursor, request: Request) -> str:
+    """Let the connection only read, and wait for locks only shortly; SQLite's version."""
+    files = cursor.ask("PRAGMA database_list")
+    if not any(row[2] for row in files) and not is_shared(request.engine):
+        raise CommandError(
+            "This SQLite database is in memory: only the app's own connection can see it.",
+            "flasktop does not use the app's connections. With a database file it shows plans.",
+        )
+    cursor.run(f"PRAGMA busy_timeout = {LOCK_S * 1000}")
+    cursor.run("PRAGMA query_only = ON")
+    return str(cursor.ask("SELECT sqlite_version()")[0][0])
+
+
+def planned(cursor: Cursor, request: Request) -> list[list[Any]]:
+    """The rows of the plan."""
+    given = _nulls(request) if request.executed.unkept else arguments(request)
+    rows = cursor.ask(f"EXPLAIN QUERY PLAN {request.statement}", *given)
     # What an extension's own index was asked for could be a value.
-    return Found([[row[0], row[1], _VIRTUAL.sub(r"\1…", row[3])] for row in rows], str(version), generic)
+    return [[row[0], row[1], _VIRTUAL.sub(r"\1…", row[3])] for row in rows]
 
 
 def _nulls(request: Request) -> tuple[Any, ...]:

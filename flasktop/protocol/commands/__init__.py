@@ -23,6 +23,7 @@ from flasktop.protocol.commands.heap import (
     TakeHeap,
     WalkHeap,
 )
+from flasktop.protocol.commands.index import IndexTried, TryIndex
 from flasktop.protocol.commands.memory import AllocationSites, CountTypes, TraceAllocations, TypeCounts
 from flasktop.protocol.commands.ping import Ping, Pong
 from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint
@@ -33,7 +34,7 @@ Command = (
     Ping
     | TakeHeap | WalkHeap | HeapPaths | DropHeap
     | ProfileEndpoint
-    | Explain
+    | Explain | TryIndex
     | TakeStacks
     | CountTypes | TraceAllocations
 )  # fmt: skip
@@ -43,7 +44,7 @@ Answer = (
     Pong
     | HeapTaken | HeapPart | HeapHeld | HeapDropped
     | Profiled
-    | Planned
+    | Planned | IndexTried
     | StacksTaken
     | TypeCounts | AllocationSites
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from flasktop import Middleware
 from flasktop.agent.trace import current_trace
 from flasktop.protocol.codec import encode
-from flasktop.protocol.commands import Answered, Ask, Failed
+from flasktop.protocol.commands import Answer, Answered, Ask, Command, Failed
 from flasktop.protocol.commands.explain import Explain, Planned
 from tests.agent.sql.conftest import server, sqlite
 from tests.agent.support import Box, serve, until
@@ -64,19 +64,23 @@ class Worker:
 
     def ask(self, number: int) -> Planned | Failed:
         """Ask for the plan of statement ``number``."""
+        said = self.tell(Explain(number))
+        assert isinstance(said, (Planned, Failed))
+        return said
+
+    def tell(self, command: Command) -> Answer | Failed:
+        """What the worker says to a command."""
         self._number += 1
         asked = self._number
         client = self.client
-        client.socket.sendall(encode(Ask(asked, Explain(number))))
+        client.socket.sendall(encode(Ask(asked, command)))
 
         def found() -> Any:
             return next((said for said in client.of(Answered) + client.of(Failed) if said.id == asked), None)
 
         said: Any = client.until(found)
-        if isinstance(said, Failed):
-            return said
-        assert isinstance(said.answer, Planned)
-        return said.answer
+        answer: Answer | Failed = said if isinstance(said, Failed) else said.answer
+        return answer
 
     def plan(self, number: int) -> Planned:
         planned = self.ask(number)

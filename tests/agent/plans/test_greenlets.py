@@ -104,3 +104,54 @@ def test_plans_are_made_in_the_hub(name: str, tmp_path: Path) -> None:
     assert where == [True, True]
     assert late.startswith("timed out"), late
     assert ticks > 3, "other greenlets ran meanwhile"
+
+
+TRYING = """
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from sqlalchemy import create_engine, text
+from flasktop.agent import native
+from flasktop.agent.commands.explain import Explaining
+from flasktop.agent.commands.job import Job
+from flasktop.agent.sql import install
+from flasktop.agent.sql.executed import ExecutedTable
+from flasktop.agent.trace import sink
+from flasktop.protocol.commands.index import TryIndex
+
+install()
+engine = create_engine(__import__("sys").argv[1])
+sink.active, sink.seen_cap = True, 100
+with engine.begin() as connection:
+    connection.execute(text("CREATE TABLE t (a INTEGER, b INTEGER)"))
+    connection.execute(text("SELECT b FROM t WHERE a = :a"), {"a": 1}).all()
+table = ExecutedTable()
+table.take()
+(span,) = [span for span in sink.outside if span.text.startswith("SELECT b")]
+table.name(0, span.engine, span.text)
+
+class Agent:
+    class recorder:
+        executed = table
+    hub = native.hub()
+
+made = []
+service = Explaining(Agent)
+native.start_thread(lambda: made.append(service.run(TryIndex(0, "t", ("a",)), Job(lambda *said: None)).after))
+while not made:
+    gevent.sleep(0.001)
+print(made[0])
+"""
+
+
+def test_an_index_is_tried_in_the_hub(tmp_path: Path) -> None:
+    pytest.importorskip("gevent")
+    done = subprocess.run(
+        [sys.executable, "-c", TRYING, database_url("sqlite", tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert not done.stderr and "SEARCH t USING INDEX ix_t_a" in done.stdout, done.stderr
