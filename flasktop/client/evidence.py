@@ -9,13 +9,17 @@ from typing import Any, Final
 from flasktop.client.ask import A, CommandFailedError
 from flasktop.client.profile import Asking, profile, silence
 from flasktop.errors import FlasktopError, NotRunningError
-from flasktop.findings.evidence import EvidenceBook, Need, PlanNeed, StackNeed, Unavailable
+from flasktop.findings.evidence import EvidenceBook, Need, PlanNeed, ShapeNeed, StackNeed, TrialNeed, Unavailable
+from flasktop.findings.sql.shape import shape
+from flasktop.findings.sql.verdict import command, verdict
 from flasktop.protocol.commands import GONE, Command
 from flasktop.protocol.commands.explain import Explain, Planned
+from flasktop.protocol.commands.index import IndexTried
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.calltree import merge
 from flasktop.stats.plans import parse
 from flasktop.stats.store import Store
+from flasktop.stats.views import StatementKey
 
 ATTEMPTS: Final = 4
 """Workers that are asked in turn, where one no longer knows the statement."""
@@ -64,13 +68,33 @@ class EvidenceFetcher:
 
     async def plan(self, need: PlanNeed) -> object:
         """The plan of a statement, from the first worker that can make it."""
+        answer = await self._first(need.statement, Explain, Planned)
+        return parse(answer.dialect, answer.plan)
+
+    async def shape(self, need: ShapeNeed) -> object:
+        """What a statement's text says; no worker is asked."""
+        found = await asyncio.to_thread(shape, need.text, need.dialect)
+        return found or Unavailable("flasktop does not understand this statement.")
+
+    async def trial(self, need: TrialNeed) -> object:
+        """What an index would change, from the first worker that can try it."""
+        tried = await self._first(need.statement, lambda number: command(need.candidate, number), IndexTried)
+        return verdict(tried, need.candidate)
+
+    async def _first(self, statement: StatementKey, ask: Callable[[int], Command], answer: type[A]) -> A:
+        """The answer of the first worker that knows a statement well enough.
+
+        Raises:
+            FlasktopError: none does; says what the last one said.
+        """
         failure: FlasktopError = NotRunningError("No worker that ran this statement is alive.", "")
-        known = [(w, number) for w, numbers in self._store.local_ids(need.statement) for number in reversed(numbers)]
+        known = [(w, number) for w, numbers in self._store.local_ids(statement) for number in reversed(numbers)]
         for worker, number in known[:ATTEMPTS]:
-            answer = await self._asked(worker, Explain(number), Planned)
-            if isinstance(answer, Planned):
-                return parse(answer.dialect, answer.plan)
-            failure = answer
+            found = await self._asked(worker, ask(number), answer)
+            if isinstance(found, answer):
+                return found
+            assert isinstance(found, FlasktopError)
+            failure = found
         raise failure
 
     async def _asked(self, worker: WorkerId, command: Command, answer: type[A]) -> A | FlasktopError:
@@ -101,6 +125,8 @@ class EvidenceFetcher:
 _FETCH: Final[dict[type, Callable[[EvidenceFetcher, Any], Awaitable[object]]]] = {
     PlanNeed: EvidenceFetcher.plan,
     StackNeed: EvidenceFetcher.stacks,
+    ShapeNeed: EvidenceFetcher.shape,
+    TrialNeed: EvidenceFetcher.trial,
 }
 """How each kind is fetched."""
 

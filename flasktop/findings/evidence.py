@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from flasktop.findings.sql.model import Candidate
 from flasktop.stats.views import EndpointKey, StatementKey
 
 KEPT: Final = 500
@@ -35,7 +36,24 @@ class StackNeed:
     endpoint: EndpointKey
 
 
-Need = PlanNeed | StackNeed
+@dataclass(frozen=True, slots=True)
+class ShapeNeed:
+    """What a statement's text says of itself; gives ``findings.sql.model.Shape``. Read off the screen's thread, since
+    it takes a while to begin with."""
+
+    text: str
+    dialect: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialNeed:
+    """What an index would change in a statement's plan; gives ``findings.sql.verdict.Verdict``."""
+
+    statement: StatementKey
+    candidate: Candidate
+
+
+Need = PlanNeed | StackNeed | ShapeNeed | TrialNeed
 
 E = TypeVar("E")
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from flasktop.findings.model import Rule, Threshold
-from flasktop.findings.rules import repeated
+from flasktop.findings.rules import missing_index, repeated, unbounded
 
 RULES: Final[tuple[Rule, ...]] = (
     repeated.RULE,
+    missing_index.RULE,
+    unbounded.RULE,
 )  # fmt: skip
 """In the order in which they are asked."""
 

@@ -40,7 +40,7 @@ def _shape(root: Any, dialect: str) -> Shape | None:
     selects: list[Any] = [root, *(each for each in root.find_all(exp.Select) if each is not root)]
     kind = "update" if isinstance(root, exp.Update) else "delete" if isinstance(root, exp.Delete) else "select"
     scopes = tuple(_scope(each, dialect, temporary) for each in selects[:SCOPES])
-    return Shape(kind, scopes, _limited(root), kind == "select" and _one_row(root))
+    return Shape(kind, scopes, _limited(root) or _few_at_its_start(root), kind == "select" and _one_row(root))
 
 
 def _scope(node: Any, dialect: str, temporary: set[str]) -> Scope:
@@ -119,6 +119,16 @@ def _order(node: Any, names: Names) -> tuple[tuple[Key, ...], bool]:
 
 def _limited(node: Any) -> bool:
     return node.args.get("limit") is not None or node.args.get("fetch") is not None
+
+
+def _few_at_its_start(root: Any) -> bool:
+    """Whether a few rows are chosen first and others joined to them: how SQLAlchemy loads collections with a LIMIT."""
+    from sqlglot import exp
+
+    start = root.args.get("from_") or root.args.get("from")
+    inside = start.this if start is not None else None
+    joins = root.args.get("joins") or []
+    return isinstance(inside, exp.Subquery) and _limited(inside.this) and all(join.args.get("on") for join in joins)
 
 
 def _one_row(node: Any) -> bool:

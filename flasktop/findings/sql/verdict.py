@@ -21,6 +21,7 @@ class Verdict:
     estimated cost with the index as a part of that without (None: the database estimates none). ``looked_up``: by what
     terms, in the database's words."""
 
+    tried: IndexTried
     before: Plan
     after: Plan
     helps: bool
@@ -41,13 +42,13 @@ def verdict(tried: IndexTried, candidate: Candidate) -> Verdict:
     cost = _cost(before, after)
     using = [node for node in after.nodes() if node.index == tried.index]
     if before.problem or after.problem or not tried.used or not using:
-        return Verdict(before, after, False, cost)
+        return Verdict(tried, before, after, False, cost)
     by = next((text for node in using for name, text in node.conditions if name == "by"), "")
     if cost is not None:
-        return Verdict(before, after, cost <= CHEAPER, cost, by)
+        return Verdict(tried, before, after, cost <= CHEAPER, cost, by)
     # What gives the rows in order is gone through from its beginning, and left when there are enough.
     looks_up = not candidate.why or not any(_READS_ALL.intersection(node.marks) for node in using)
-    return Verdict(before, after, looks_up and _burden(after) < _burden(before), cost, by)
+    return Verdict(tried, before, after, looks_up and _burden(after) < _burden(before), cost, by)
 
 
 def _cost(before: Plan, after: Plan) -> float | None:

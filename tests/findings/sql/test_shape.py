@@ -172,6 +172,7 @@ def test_changes_find_their_rows_as_selects_do(text: str, kind: str) -> None:
         ("SELECT a FROM (SELECT a FROM t LIMIT ?) AS few, u", Extent.NOTHING),
         ("SELECT o.a FROM o JOIN i ON i.o_id = o.id WHERE o.id = ?", Extent.NOTHING),
         ("SELECT a FROM t LIMIT ? OFFSET ?", Extent.LIMIT),
+        ("SELECT f.a, i.b FROM (SELECT a, id FROM t LIMIT ?) AS f LEFT JOIN i ON i.t_id = f.id", Extent.LIMIT),
         ("SELECT a FROM t UNION SELECT a FROM u LIMIT ?", Extent.LIMIT),
         ("SELECT a FROM t FETCH FIRST ? ROWS ONLY", Extent.LIMIT),
         ("SELECT count(*) AS count_1 FROM t", Extent.ONE_ROW),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,12 @@ def test_what_is_said_is_what_a_database_takes_and_what_sqlalchemy_makes_of_the_
     from sqlalchemy import Column, Index, Integer, MetaData, String, Table, create_engine, text
 
     declaration = declared(candidate, "sqlite")
-    columns = [Column("id", Integer, primary_key=True), Column("title", String(80)), Column("order", Integer)]
-    product = Column("product_id", Integer, index="index=True" in declaration)
+    columns: list[Any] = [
+        Column("id", Integer, primary_key=True),
+        Column("title", String(80)),
+        Column("order", Integer),
+    ]
+    product: Any = Column("product_id", Integer, index="index=True" in declaration)
     if declaration.startswith("__table_args__"):
         index = eval(declaration.partition("= ")[2], {"Index": Index, "text": text})
         table = Table("review", MetaData(), *columns, product, *index)
