@@ -46,6 +46,8 @@ MOVING: Final = 10
 THREAD_LOCALS: Final = "objects that only other threads' thread-local variables refer to"
 NATIVE: Final = "memory outside Python objects: what C extensions hold, and free space that Python keeps"
 CALLS: Final = "objects that only running calls refer to"
+KEYS: Final = "strings that are nothing but keys of a dictionary"
+"""CPython does not tell walkers of those where all keys of the dictionary are strings: they cannot be in a cycle."""
 
 
 class Heaps:
@@ -129,7 +131,7 @@ class Heaps:
                 if not left or job.cancelled or getattr(error, "reason", "") != TIMED_OUT:
                     raise
         self._last = (rss, job.elapsed_s)
-        return self._taken(copy.number, weighed, taken_at, copy.pause_us, job, requests, rss, (THREAD_LOCALS, NATIVE))
+        return self._taken(copy.number, weighed, taken_at, copy.pause_us, job, requests, rss, (THREAD_LOCALS, KEYS, NATIVE))
 
     def _take_here(self, job: Job) -> HeapTaken:
         from flasktop.agent.heap.child import weigh
@@ -146,7 +148,7 @@ class Heaps:
         weighed = weigh(Weighing(), ROWS)
         pause_us = (time.perf_counter_ns() - started) // 1000
         self._may_stand_still = time.perf_counter() + pause_us / 1e6 * MOVING
-        return self._taken(UNKNOWN, weighed, taken_at, pause_us, job, requests, rss, (CALLS, NATIVE))
+        return self._taken(UNKNOWN, weighed, taken_at, pause_us, job, requests, rss, (CALLS, KEYS, NATIVE))
 
     def _taken(
         self,

@@ -91,7 +91,8 @@ class HeapPart(Message, frozen=True, tag="heap.part"):
 
 
 class HeapPaths(Message, frozen=True, tag="heap.paths"):
-    """Find the shortest reference paths from a root to the largest object of the set at the end of ``steps``."""
+    """Find the shortest reference paths from a root to an object of the set at the end of ``steps``: one that whoever
+    alone holds the most of the set holds, else the largest."""
 
     take: int
     steps: tuple[Step, ...]
@@ -116,7 +117,8 @@ class HeapHeld(Message, frozen=True, tag="heap.held"):
     ``holder`` the module global, class attribute or local that they go through, as Python names it
     (``shop.views.CACHE``; empty: none found), ``through`` how many objects and ``through_bytes`` of the set are
     reachable only through it (UNKNOWN where that was not worked out). ``complete`` is False where the search was
-    given up for time."""
+    given up for time; ``largest`` where the object is not the largest of the set, but one of those that ``holder``
+    holds."""
 
     take: int
     target: str
@@ -125,6 +127,7 @@ class HeapHeld(Message, frozen=True, tag="heap.held"):
     through: int
     through_bytes: int
     complete: bool
+    largest: bool = True
 
 
 class DropHeap(Message, frozen=True, tag="heap.drop"):

@@ -225,11 +225,18 @@ class HeapTable(AskingScreen):
         row = self.selected
         lines: list[Text] = [] if self.has_class("beside") else [line(("─" * context.width, palette.faint))]
         if row is not None:
-            told = f"shortest path from a root to {'the largest ' if row.count > 1 else 'this '}"
+            told = f"shortest path from a root to {self._which(row)} "
             name = short_name(safe(row.name), max(12, context.width - len("Held by  ") - len(told)))
             lines.append(line(("Held by", palette.strong), "  ", (told + name, palette.dim)))
             lines += self._held_words(row, context)
         self.pane.show([Line(each) for each in lines])
+
+    def _which(self, row: HeapLine) -> str:
+        """Which of the objects of a row the paths lead to."""
+        if row.count == 1:
+            return "this"
+        held = self.held(row)
+        return "the largest" if held is None or held.largest else "such a"
 
     def _held_words(self, row: HeapLine, context: Context) -> list[Text]:
         palette, held = context.palette, self.held(row)

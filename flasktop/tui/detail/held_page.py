@@ -107,10 +107,10 @@ def _only_through(held: HeapHeld, row: HeapLine, holder: str) -> str:
 
 def _advice(held: HeapHeld) -> str:
     kind = next((node.kind for path in held.paths[:1] for node in reversed(path) if node.kind in NAMED), "global")
+    if kind == "local":
+        return f": {'it goes' if held.through == 1 else 'they go'} when that call returns."
     if held.through < WORTH_A_WORD:
         return "."
-    if kind == "local":
-        return ": they go when that call returns."
     return ": bound it, or keep it outside the process."
 
 

@@ -46,6 +46,7 @@ def test_a_take_says_what_it_is(worker: Worker) -> None:
     assert sum(row.bytes for row in taken.by_type) == taken.bytes
     assert [row.index for row in taken.by_type] == list(range(taken.types))
     assert any("thread-local" in one for one in taken.unseen)
+    assert any("keys of a dictionary" in one for one in taken.unseen)
 
 
 def test_stages_are_told_and_the_second_take_is_estimated(worker: Worker) -> None:

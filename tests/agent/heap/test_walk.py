@@ -122,6 +122,17 @@ def test_a_local_of_a_running_call_is_named(worker: Worker) -> None:
     assert local == (f"local 'rows' of {HERE}.call_that_waits", "local") and index[1] == "index"
 
 
+def test_the_holder_of_most_is_named_where_another_holds_the_largest(worker: Worker) -> None:
+    """The largest string is some module's docstring; what most of the strings hang on alone is the leak."""
+    taken = worker.take()
+    texts = worker.row(taken.take, "str")
+    found, largest = held(worker, taken.take, texts), held(worker, taken.take, texts, Step("object", 0))
+
+    assert (found.holder, found.largest, found.target) == (f"{HERE}.QUOTES", False, "str")
+    assert found.through >= QUOTE_COUNT, "its buyers; guppy3 sees no strings that are only keys of dictionaries"
+    assert largest.largest and largest.through <= 1 and largest.holder != found.holder
+
+
 def test_a_single_object_has_paths_too(worker: Worker) -> None:
     taken = worker.take()
     quotes = worker.row(taken.take, QUOTE)
