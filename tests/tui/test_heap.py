@@ -17,7 +17,7 @@ from flasktop.tui.detail.heap_set import HeapSetScreen
 from flasktop.tui.detail.heap_table import HeapTable
 from flasktop.tui.panels.heap import HeapPanel
 from flasktop.tui.screens.confirm import ConfirmScreen
-from tests.tui.heap import QUOTE, Heap, Slow, cannot_fork, refused
+from tests.tui.heap import QUOTE, UNSEEN, Heap, Slow, cannot_fork, refused
 from tests.tui.shop import Feeding
 from tests.tui.stage import Stage, check_snapshot, play
 
@@ -106,6 +106,19 @@ def test_the_screens_look_as_they_should(size: tuple[int, int]) -> None:
         await stage.press("escape", "escape")
         await stage.refresh()
         check_snapshot(stage, f"heap-taken-{size[0]}x{size[1]}")
+
+    play(act, size=size, source=feeding(), history=60)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_screen_says_what_the_heap_cannot_show(size: tuple[int, int]) -> None:
+    """Above the rows, or where there is no room for it, after the last of them."""
+
+    async def act(stage: Stage) -> None:
+        await taken(stage, 1)
+        await stage.until(lambda: bool(rows(stage)))
+        await stage.press("G")
+        assert f"not in it: {UNSEEN[0]}" in " ".join(stage.text().split())
 
     play(act, size=size, source=feeding(), history=60)
 

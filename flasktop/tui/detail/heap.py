@@ -16,7 +16,6 @@ from flasktop.tui.detail.heap_page import compared_words, taken_words
 from flasktop.tui.detail.heap_set import HeapSetScreen, first_by
 from flasktop.tui.detail.heap_table import TALL, HeapTable
 from flasktop.tui.detail.held_page import wrapped
-from flasktop.tui.detail.lists import ROOMY
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.words import fitted
 from flasktop.tui.draw.text import cut, line, safe
@@ -83,11 +82,23 @@ class HeapScreen(HeapTable):
         if take is not None:
             parts = [*self._place(take, context), *taken_words(take, palette)]
             lines += fitted(parts, context.width, 1, palette, "   ")
-            if take.taken.unseen and context.height >= TALL:
-                unseen = "; ".join(safe(each) for each in take.taken.unseen)
-                room = 2 if context.height >= ROOMY else 1
-                lines += wrapped(f"not in it: {unseen}", context.width, palette.dim)[:room]
+            if context.height >= TALL:
+                lines += self._unseen(take, context)
         return lines + self._news(context)
+
+    def draw_lines(self, context: Context) -> list[Line]:
+        lines, take = super().draw_lines(context), self.view
+        if take is None or self.query_one("#body").size.height >= TALL:
+            return lines
+        unseen = self._unseen(take, context)
+        return [*lines, *([Line(line()), *map(Line, unseen)] if unseen and self._titles else [])]
+
+    def _unseen(self, take: Take, context: Context) -> list[Text]:
+        """What this heap cannot show: above its rows where there is room, else after the last of them."""
+        if not take.taken.unseen:
+            return []
+        unseen = "; ".join(safe(each) for each in take.taken.unseen)
+        return wrapped(f"not in it: {unseen}", context.width, context.palette.dim)
 
     def ways(self, context: Context) -> Text:
         if self.before is None or self.view is None:
