@@ -18,7 +18,8 @@ class Reader:
     """One connection.
 
     ``back`` is the next older frame to send (-1: no backfill), ``out`` what is being sent, ``replies`` what commands
-    have to say to it (``replies_bytes`` in all), ``caught`` whether the history asked for has gone out.
+    have to say to it (``replies_bytes`` in all), ``caught`` whether the history asked for has gone out, ``pid`` whose
+    it is (0: not known).
     """
 
     def __init__(self, connection: Any, now: float) -> None:
@@ -33,6 +34,7 @@ class Reader:
         self.progress = now
         self.back = -1
         self.caught = False
+        self.pid = 0
         self._definitions = 0
         self._split = False  # True while only a part of a definition has been sent: nothing may come in between
         self._greetings: list[bytes] = []

@@ -168,6 +168,7 @@ class Server:
             self._refuse(connection, refusal)
             return
         self._readers[descriptor] = reader
+        reader.pid = rendezvous.peer_pid(connection)
         reader.out = memoryview(encode(self._hello()))
         self._watch(reader)
 

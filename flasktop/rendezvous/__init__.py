@@ -18,7 +18,7 @@ from flasktop.rendezvous.files import (
     scan,
     sweep,
 )
-from flasktop.rendezvous.peers import check_peer, peer_uid, process_alive, process_created, process_stopped
+from flasktop.rendezvous.peers import check_peer, peer_pid, peer_uid, process_alive, process_created, process_stopped
 from flasktop.rendezvous.places import DIRECTORY_VARIABLE, Place, reader_directories, server_directory
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "claim",
     "holds",
     "listening",
+    "peer_pid",
     "peer_uid",
     "process_alive",
     "process_created",

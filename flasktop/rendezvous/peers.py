@@ -30,6 +30,15 @@ def peer_uid(connection: _socket.socket) -> int:
         raise RefusedError(f"The system does not tell who is at the other end of the socket ({error}).") from error
 
 
+def peer_pid(connection: _socket.socket) -> int:
+    """The pid of who connected; 0 where that cannot be told (another container's, another system than Linux)."""
+    try:
+        raw = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, struct.calcsize("3i"))
+        return max(int(struct.unpack("3i", raw)[0]), 0)
+    except (AttributeError, OSError, struct.error):
+        return 0
+
+
 def check_peer(uid: int, own: int, *, root: bool = False) -> None:
     """Raise RefusedError unless the peer ``uid`` is ``own``; ``root``: or is root (whom a server lets read)."""
     if uid != own and not (root and uid == 0):

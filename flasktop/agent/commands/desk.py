@@ -86,7 +86,8 @@ class Desk:
             return
         entry.running += 1
         entry.begun.append(time.perf_counter())
-        job = Job(lambda stage, elapsed, expected: self._say(reader, Working(ask.id, stage, elapsed, expected)))
+        asker = getattr(reader, "pid", 0)
+        job = Job(lambda stage, elapsed, expected: self._say(reader, Working(ask.id, stage, elapsed, expected)), asker)
         self._jobs[id(reader), ask.id] = (reader, job, entry)
         try:
             native.start_thread(lambda: self._run(reader, ask, entry, job))

@@ -33,6 +33,8 @@ TRIES: Final = 3
 """Copies made for one take, where one hangs (see ``session.START_S``)."""
 ROWS: Final = 1000
 """Types listed in an answer; what is smaller is in its sums alone."""
+BEAT_S: Final = 0.2
+"""How often a reader that waits for its turn is told so."""
 TAKE_S: Final = 240.0
 WALK_S: Final = 120.0
 PATHS_S: Final = 100.0
@@ -40,6 +42,10 @@ PATHS_S: Final = 100.0
 BLOCK_US: Final = 1.2
 """Microseconds that guppy3 takes in all for each block that Python has allocated: for estimates."""
 
+RESTING: Final = 100
+"""Takes let the app stand still for one part in so many of the time at most: the next one waits."""
+MOST_REST_S: Final = 2.0
+"""No take waits for longer: what took so long was the machine's other work."""
 MOVING: Final = 10
 """After an app stood still to be weighed, it does not again for so many times as long."""
 
@@ -63,6 +69,7 @@ class Heaps:
         self._last: tuple[int, float] | None = None
         self._closed = False
         self._may_stand_still = 0.0
+        self._may_freeze = 0.0
 
     def run(self, command: Command, job: Job) -> Answer:
         if isinstance(command, TakeHeap):
@@ -109,6 +116,7 @@ class Heaps:
         from flasktop.agent.heap.session import Copy
         from flasktop.agent.heap.wire import Weigh, Weighed
 
+        self._rest(job)
         rss = headroom.rss_bytes()
         self._check(rss)
         self._drop("a newer one was taken")
@@ -121,6 +129,7 @@ class Heaps:
         values = self._agent.settings.show_values
         for left in range(TRIES - 1, -1, -1):
             copy = self._copy = Copy(self._number, child.Terms(values, child.IDLE_S, child.LIFE_S, child.REQUEST_S))
+            self._may_freeze = time.perf_counter() + min(copy.pause_us / 1e6 * RESTING, MOST_REST_S)
             try:
                 if self._closed:
                     raise CommandError("The worker ends.")
@@ -131,7 +140,16 @@ class Heaps:
                 if not left or job.cancelled or getattr(error, "reason", "") != TIMED_OUT:
                     raise
         self._last = (rss, job.elapsed_s)
-        return self._taken(copy.number, weighed, taken_at, copy.pause_us, job, requests, rss, (THREAD_LOCALS, KEYS, NATIVE))
+        return self._taken(
+            copy.number, weighed, taken_at, copy.pause_us, job, requests, rss, (THREAD_LOCALS, KEYS, NATIVE)
+        )
+
+    def _rest(self, job: Job) -> None:
+        """Let the app run before it is made to stand still again."""
+        while (left := self._may_freeze - time.perf_counter()) > 0:
+            job.check()
+            job.working("letting the app run after the last take")
+            native.original("time", "sleep")(min(left, BEAT_S))
 
     def _take_here(self, job: Job) -> HeapTaken:
         from flasktop.agent.heap.child import weigh

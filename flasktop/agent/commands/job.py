@@ -23,11 +23,13 @@ class CommandError(FlasktopError):
 
 
 class Job:
-    """A command under way. Its thread says how far it is; ``cancelled`` turns True when nobody waits for it."""
+    """A command under way. Its thread says how far it is; ``cancelled`` turns True when nobody waits for it; ``asker``
+    is the pid of who asked (0: not known)."""
 
-    def __init__(self, say: Callable[[str, float, float], None]) -> None:
+    def __init__(self, say: Callable[[str, float, float], None], asker: int = 0) -> None:
         self.started = time.perf_counter()
         self.cancelled = False
+        self.asker = asker
         self._say = say
         self._undo: list[Callable[[], None]] = []
 

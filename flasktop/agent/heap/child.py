@@ -78,9 +78,7 @@ def _settle(lifeline: int, interrupt: Callable[[int, FrameType | None], None]) -
     handle(INTERRUPT, interrupt)
     signal.alarm(int(REQUEST_S))
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())  # its signal is set by fork._tie
     with suppress(BlockingIOError):
         os.read(lifeline, 1)  # returns only where the worker is gone already
         os._exit(0)

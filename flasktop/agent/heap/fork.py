@@ -19,6 +19,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +62,7 @@ class _Fork:
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
             channel, lifeline = _bare(self._descriptors)
+            _tie(lifeline)
             collector.copying()
             began = time.thread_time_ns()  # other threads may have their turn in between
             frames.hold()
@@ -70,6 +72,8 @@ class _Fork:
             if self.pid == 0:
                 _live(self._child, channel, lifeline)
             self.pause_us = (holding + time.perf_counter_ns() - started) // 1000
+            with suppress(OSError):  # it has ended already
+                fcntl.fcntl(lifeline, fcntl.F_SETOWN, self.pid)
         except OSError as error:
             self.error = error
         finally:
@@ -84,6 +88,13 @@ def _live(child: Child, channel: int, lifeline: int) -> None:
         code = 0
     finally:
         os._exit(code)
+
+
+def _tie(lifeline: int) -> None:
+    """Let the end of ``lifeline``'s other end kill whoever is named its owner. That is named from here, too: the child
+    may hang in a destructor before it says so itself, and would outlive a worker that is killed meanwhile."""
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
 
 
 def _bare(keep: tuple[int, ...]) -> list[int]:

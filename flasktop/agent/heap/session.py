@@ -16,6 +16,7 @@ from flasktop.agent.heap.fork import fork
 from flasktop.protocol.commands import GONE, IMPOSSIBLE, TIMED_OUT
 from flasktop.protocol.commands.heap import HeapPaths, WalkHeap
 from flasktop.protocol.records import UNKNOWN, Message
+from flasktop.rendezvous import process_alive
 
 A = TypeVar("A", bound=Message)
 
@@ -27,6 +28,8 @@ START_S: Final = 8.0
 thread-local, by a lock of a C library's (SQLite's allocator) that another thread held at the fork. It is made anew."""
 DEAF_S: Final = 3.0
 """A copy that is interrupted and goes on for so long is killed."""
+LOOK_S: Final = 1.0
+"""How often it is looked whether those who asked a copy are still there."""
 ENDED_S: Final = 5.0
 """A process that was killed has ended after so long."""
 
@@ -56,6 +59,7 @@ class Copy:
         self._gone.acquire()
         self._status: int | None = None
         self._ended = False
+        self._askers: dict[int, int] = {}
         _hook()
         self._open: list[int] = []
         _live.add(self)  # before there is anything to close: the app may fork at any moment
@@ -71,6 +75,7 @@ class Copy:
         self._close(stay)
         self._incoming = wire.Incoming(self._channel, wire.told_decoder)
         native.start_thread(self._await_end)
+        native.start_thread(self._await_askers)
 
     # -- asking --
 
@@ -82,6 +87,7 @@ class Copy:
         Raises:
             CommandError: it could not, took longer than ``limit_s`` (and was killed for it), or is gone.
         """
+        self._askers[job.asker] = int(time.time() * 1000)
         while not self._asking.acquire(True, BEAT_S):
             job.check()
             job.working("waiting for another question to the copy")
@@ -200,6 +206,14 @@ class Copy:
         self._gone.release()
         with self._asking:
             self.forget()
+
+    def _await_askers(self) -> None:
+        """A thread that ends the copy when all readers that asked it something are gone, however they went: it holds
+        as much memory as the app."""
+        while not self.wait(LOOK_S):
+            askers = tuple(self._askers.items())
+            if askers and not any(pid == 0 or process_alive(pid, since_ms) for pid, since_ms in askers):
+                self.kill("who had asked for it left")
 
     def forget(self) -> None:
         """Close what is open of it in this process."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from flasktop.agent.heap.session import LOOK_S
 from flasktop.client.ask import CommandFailedError, ask
 from flasktop.protocol.commands import BUSY, GONE, IMPOSSIBLE, TIMED_OUT, Working
 from flasktop.protocol.commands.heap import DropHeap, HeapDropped, HeapPart, HeapTaken, TakeHeap, WalkHeap
@@ -28,6 +32,38 @@ def status(pid: int, field: str) -> int:
 
 def bit(number: int) -> int:
     return 1 << (number - 1)
+
+
+HANGING = """
+import os, time
+from _socket import socketpair
+from flasktop.agent.heap.fork import fork
+
+(channel, theirs), (stay, held) = socketpair(), os.pipe()
+pid, _ = fork(lambda channel, lifeline: time.sleep(600), theirs.fileno(), stay)
+print(pid, flush=True)
+time.sleep(600)
+"""
+
+TAKING = """
+import asyncio, sys, time
+from pathlib import Path
+from flasktop.agent.heap.session import LOOK_S
+from flasktop.client.ask import Address, ask
+from flasktop.protocol.commands.heap import HeapTaken, TakeHeap
+
+address = Address(Path(sys.argv[1]), int(sys.argv[2]), None)
+print(asyncio.run(ask(address, TakeHeap(), HeapTaken)).take, flush=True)
+time.sleep(600)
+"""
+
+
+def taking_reader(worker: Worker) -> subprocess.Popen[str]:
+    """A reader in a process of its own, which has taken the first heap."""
+    where = [str(worker.address.socket), str(worker.address.owner)]
+    reader = subprocess.Popen([sys.executable, "-c", TAKING, *where], stdout=subprocess.PIPE, text=True)
+    assert reader.stdout is not None and reader.stdout.readline() == "1\n"
+    return reader
 
 
 def refusal(worker: Worker, command: TakeHeap | WalkHeap) -> CommandFailedError:
@@ -84,6 +120,17 @@ def test_the_copy_is_harmless(worker: Worker) -> None:
     assert Path(f"/proc/{copy.pid}/oom_score_adj").read_text() == "1000\n"
     assert copy.cwd() == "/"
     assert copy.num_threads() == 1
+
+
+def test_a_copy_that_hangs_before_its_first_line_dies_with_the_worker() -> None:
+    """It has said nothing, and nothing of it has run: as when a destructor in the fork waits for a lock for ever."""
+    worker = subprocess.Popen([sys.executable, "-c", HANGING], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    copy = psutil.Process(int(worker.stdout.readline()))
+    worker.kill()
+    worker.communicate()
+
+    copy.wait(10)
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -159,6 +206,40 @@ def test_a_copy_that_is_asked_nothing_ends(start: Start) -> None:
     error = refusal(worker, WalkHeap(taken.take, (), "type"))
 
     assert error.reason == GONE and "without a question" in error.message
+
+
+def test_a_copy_ends_when_the_reader_that_asked_for_it_is_gone(worker: Worker) -> None:
+    """However it went: nobody says good-bye here."""
+    reader = taking_reader(worker)
+    copy = worker.copy()
+    reader.kill()
+    reader.communicate()
+
+    worker.settled()
+    assert not copy.is_running()
+    error = refusal(worker, WalkHeap(1, (), "type"))
+    assert error.reason == GONE and "who had asked for it left" in error.message
+
+
+def test_a_copy_stays_while_another_reader_is_on_it(worker: Worker) -> None:
+    reader = taking_reader(worker)
+    worker.walk(1, "type", limit=1)  # the test's own process is a reader, too
+    reader.kill()
+    reader.communicate()
+    looked_at = time.monotonic() + 3 * LOOK_S
+    until(lambda: time.monotonic() > looked_at)
+
+    assert worker.walk(1, "type", limit=1).rows
+
+
+def test_the_app_runs_between_two_takes(start: Start) -> None:
+    worker = start("flasktop.agent.commands.heap:RESTING=100000", "flasktop.agent.commands.heap:MOST_REST_S=3")
+    worker.take()
+    said: list[Working] = []
+    second = worker.ask(TakeHeap(), HeapTaken, said.append)
+
+    assert said[0].stage == "loading guppy3" and said[1].stage == "letting the app run after the last take"
+    assert second.take == 2
 
 
 def test_no_copy_lives_for_ever(start: Start) -> None:
