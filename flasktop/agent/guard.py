@@ -8,6 +8,18 @@ from typing import Final
 
 LIMIT: Final = 20
 """After so many faults in one place, that place is switched off for the life of the process."""
+PLAIN: Final = (str, int, float, type(None))
+PLAIN_STR: Final = (BaseException.__str__, KeyError.__str__, OSError.__str__, ImportError.__str__)
+
+
+def words_of(error: BaseException) -> str:
+    """The kind of ``error``, and what it says where that runs no code of the app's and quotes none of its objects: a
+    ``KeyError`` would write out the key, whatever that is."""
+    name = type(error).__name__
+    said = (*error.args, getattr(error, "filename", None))
+    if type(error).__str__ in PLAIN_STR and all(type(one) in PLAIN for one in said):
+        return f"{name}: {error}"
+    return name
 
 
 class Guard:
@@ -27,9 +39,7 @@ class Guard:
         self.errors += 1
         count = self._faults[place] = self._faults.get(place, 0) + 1
         if count == 1:
-            self.say(
-                f"flasktop: {place} failed and was skipped: {type(error).__name__}: {error}. The app is not affected."
-            )
+            self.say(f"flasktop: {place} failed and was skipped: {words_of(error)}. The app is not affected.")
         elif count == LIMIT:
             self.say(f"flasktop: {place} failed {LIMIT} times and is switched off in process until it restarts.")
 

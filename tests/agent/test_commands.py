@@ -175,6 +175,19 @@ def test_a_fault_of_ours_is_told_and_counted(asking: Plan, box: Box) -> None:
     guard.errors = 0  # it was meant to be
 
 
+def test_a_fault_of_ours_runs_no_code_of_the_apps(asking: Plan) -> None:
+    class Key:
+        def __repr__(self) -> str:
+            raise AssertionError("the app's code ran")
+
+    client = asking(failing(KeyError(Key())))
+    ask(client)
+
+    failed = answer(client)
+    assert isinstance(failed, Failed) and failed.message == "flasktop failed: KeyError."
+    guard.errors = 0  # it was meant to be
+
+
 def test_a_command_that_fails_again_and_again_is_switched_off(asking: Plan) -> None:
     client = asking(failing(ZeroDivisionError("oh")))
     for number in range(LIMIT):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flasktop.agent import native
 from flasktop.agent.commands.job import CommandError, Job, Service
 from flasktop.agent.commands.services import SERVICES, Registration
-from flasktop.agent.guard import guard
+from flasktop.agent.guard import guard, words_of
 from flasktop.protocol.codec import HEADER, MAX_TO_READER, encode
 from flasktop.protocol.commands import (
     BUSY,
@@ -167,9 +167,7 @@ class Desk:
             said = Failed(ask.id, error.reason, error.message, error.hint)
         except BaseException as error:  # noqa: BLE001 - the guard's: a thread of ours must never end with a traceback
             guard.report(_place(ask), error)
-            said = Failed(
-                ask.id, FAULT, f"flasktop failed: {type(error).__name__}: {error}", "The app is not affected."
-            )
+            said = Failed(ask.id, FAULT, f"flasktop failed: {words_of(error)}.", "The app is not affected.")
         self._end(reader, said)
 
     def _service(self, entry: _Entry) -> Service:

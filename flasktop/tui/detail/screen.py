@@ -18,6 +18,7 @@ from flasktop.tui.draw.palette import Palette, palette_of
 from flasktop.tui.draw.text import cut, fit, joined, line, safe
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.screens.base import ViewScreen
+from flasktop.tui.widgets.footer import KeyFooter
 from flasktop.tui.widgets.lines import Lines
 
 SHORT_NAME = 18
@@ -154,6 +155,8 @@ class DetailScreen(ViewScreen):
         at = self.others.index(self.key)
         note = f"{at + 1} of {len(self.others)}" if len(self.others) > 1 else ""
         self.query_one(Crumbs).show(self._path(), note)
+        ends = [("sibling(1)", at + 1 == len(self.others)), ("sibling(-1)", at == 0)]
+        self.query_one(KeyFooter).leave_out(frozenset(action for action, end in ends if end))
 
     def context(self, page: Page) -> Context:
         """What to draw with on ``page``."""

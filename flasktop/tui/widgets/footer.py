@@ -23,6 +23,13 @@ class KeyFooter(Lines):
     def __init__(self, scopes: Sequence[Scope]) -> None:
         super().__init__()
         self._scopes = tuple(scopes)
+        self._idle: frozenset[str] = frozenset()
+
+    def leave_out(self, actions: frozenset[str]) -> None:
+        """Do not show the keys of ``actions``, which would do nothing now."""
+        if actions != self._idle:
+            self._idle = actions
+            self.redraw()
 
     def show(self, scopes: Sequence[Scope]) -> None:
         """Show the keys of other scopes."""
@@ -39,7 +46,7 @@ class KeyFooter(Lines):
 
     def _fitting(self, width: int) -> list[Key]:
         gap = 3 if width >= 120 else 2
-        keys = [key for key in keys_of(*self._scopes) if key.footer]
+        keys = [key for key in keys_of(*self._scopes) if key.footer and key.action not in self._idle]
         keys.sort(key=lambda key: self._scopes.index(key.scope))
         while keys and sum(_cells(key) + gap for key in keys) - gap > width - 2 * margin(width):
             keys.remove(max(keys, key=lambda key: key.footer))

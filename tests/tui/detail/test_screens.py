@@ -225,6 +225,23 @@ def test_n_and_p_go_through_the_list_it_was_opened_from(code: str) -> None:
     play(DetailApp(shop(code), EndpointScreen(ORDERS)), story)
 
 
+def test_the_footer_has_n_and_p_only_where_they_lead_somewhere(code: str) -> None:
+    async def story(app: DetailApp, pilot: Pilot[None]) -> None:
+        def footer() -> str:
+            return visible(app).rstrip().split("\n")[-1]
+
+        assert "n next" not in footer() and "p previous" not in footer(), "one endpoint, of no list"
+        await pilot.press("down", "down", "down", "enter")
+        await pilot.pause()
+        assert "n next" in footer() and "p previous" not in footer(), "the first of several"
+
+        await pilot.press("n")
+        await pilot.pause()
+        assert "n next" in footer() and "p previous" in footer()
+
+    play(DetailApp(shop(code), EndpointScreen(ORDERS)), story, (160, 40))
+
+
 def test_a_folded_statement_unfolds_to_the_right(code: str) -> None:
     """→ shows a hundred calls, ← folds them, the cursor on the statement."""
 
