@@ -55,8 +55,9 @@ def profile(
     if made is None or output is None:
         print_lines(_table(found, terminal_width()))
     else:
+        replaced = " (replaced)" if Path(output).exists() else ""
         _write(Path(output), made(found))
-        click.echo(f"flasktop: {output}: {_samples(found)}", err=True)
+        click.echo(f"flasktop: {output}{replaced}: {_samples(found)}", err=True)
     for words in found.unseen:
         click.echo(f"flasktop: {words}", err=True)
     return 0

@@ -88,8 +88,10 @@ def test_files_for_other_tools(worker: Worker, directory: Path, tmp_path: Path) 
     for name in ("p.speedscope.json", "p.txt"):
         done = run(directory, "--endpoint", "/hang/<name>", "--for", "0.3", "--output", str(tmp_path / name))
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
-        assert name in done.stderr
+        assert f"{name}: " in done.stderr
 
+    again = run(directory, "--endpoint", "/hang/<name>", "--for", "0.3", "--output", str(tmp_path / "p.txt"))
+    assert "p.txt (replaced): " in again.stderr
     document = json.loads((tmp_path / "p.speedscope.json").read_text())
     assert document["profiles"][0]["endValue"] > 100_000
     assert ".hang " in (tmp_path / "p.txt").read_text()
