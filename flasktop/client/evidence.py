@@ -12,7 +12,7 @@ from flasktop.errors import FlasktopError, NotRunningError
 from flasktop.findings.evidence import EvidenceBook, Need, PlanNeed, ShapeNeed, StackNeed, TrialNeed, Unavailable
 from flasktop.findings.sql.shape import shape
 from flasktop.findings.sql.verdict import command, verdict
-from flasktop.protocol.commands import GONE, Command
+from flasktop.protocol.commands import BUSY, GONE, Command
 from flasktop.protocol.commands.explain import Explain, Planned
 from flasktop.protocol.commands.index import IndexTried
 from flasktop.protocol.events import WorkerId
@@ -28,6 +28,10 @@ SAMPLE_S: Final = 5.0
 SAMPLE_HZ: Final = 40
 """How long and how often stacks are sampled for a rule: enough for the commonest line, and cheap."""
 
+BUSY_TIMES: Final = 4
+BUSY_S: Final = 0.4
+"""A worker that is busy with another reader's plan is asked so often, and after so long."""
+
 AT_ONCE: Final = 2
 """Pieces of evidence that are fetched at the same time."""
 
@@ -39,6 +43,7 @@ class EvidenceFetcher:
         self.book = EvidenceBook()
         self._store, self._source, self._clock = store, source, clock
         self._underway: set[Need] = set()
+        self._planning = asyncio.Lock()
 
     @property
     def busy(self) -> bool:
@@ -90,12 +95,24 @@ class EvidenceFetcher:
         failure: FlasktopError = NotRunningError("No worker that ran this statement is alive.", "")
         known = [(w, number) for w, numbers in self._store.local_ids(statement) for number in reversed(numbers)]
         for worker, number in known[:ATTEMPTS]:
-            found = await self._asked(worker, ask(number), answer)
+            async with self._planning:  # a worker makes one plan at a time
+                found = await self._patiently(worker, ask(number), answer)
             if isinstance(found, answer):
                 return found
             assert isinstance(found, FlasktopError)
             failure = found
         raise failure
+
+    async def _patiently(self, worker: WorkerId, command: Command, answer: type[A]) -> A | FlasktopError:
+        """What one worker says; one that makes a plan for another reader is asked again."""
+        for _ in range(BUSY_TIMES - 1):
+            try:
+                return await self._asked(worker, command, answer)
+            except CommandFailedError as error:
+                if error.reason != BUSY:
+                    raise
+            await asyncio.sleep(BUSY_S)
+        return await self._asked(worker, command, answer)
 
     async def _asked(self, worker: WorkerId, command: Command, answer: type[A]) -> A | FlasktopError:
         """What one worker says; an error is returned where another one may do better, and raised where not."""

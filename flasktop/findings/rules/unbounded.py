@@ -97,7 +97,8 @@ RULE: Final = Rule(
     looks_for="A SELECT without LIMIT that fetches a thousand rows and more each time an endpoint runs it.",
     wrong_when=(
         "Where an endpoint is an export, and all rows are what is asked for. Silent on purpose: aggregates, look-ups "
-        "by key or by a list of keys, lazy and batched loads, answers that are streamed while the rows come, and what no request runs."
+        "by key or by a list of keys, lazy and batched loads, answers that are streamed while the rows come, and what "
+        "no request runs."
     ),
     thresholds=(ROWS,),
 )

@@ -27,12 +27,15 @@ def scanned(plan: Plan) -> tuple[Node, ...]:
 def candidates(shape: Shape, plan: Plan, dialect: str) -> tuple[Candidate, ...]:
     """The indexes to try, the likeliest first; none where nothing is read in full, or nothing is compared."""
     found: list[Candidate] = []
+    sorts = any(Mark.SORT in node.marks for node in plan.nodes())
     for node in scanned(plan):
         for scope in shape.scopes:
             source = _source(scope, node)
             if source is not None:
                 terms = tuple(_terms(scope, source, node))
                 found += _of(scope, source, terms, dialect, Mark.OWN_INDEX in node.marks)
+                if sorts and not terms:
+                    found += _in_order(scope, source)
     once = {(each.schema, each.table, each.columns, each.function, each.prefix): each for each in reversed(found)}
     return tuple(reversed(once.values()))[:MOST]
 
@@ -81,7 +84,12 @@ def _of(scope: Scope, source: Source, terms: tuple[Term, ...], dialect: str, inn
     yield from _hidden_ones(source, own, dialect)
     if joined and not inner:
         yield _plain(source, [*joined[:1], *equal][:COLUMNS], terms, False)
-    if not own and order and scope.limited and not scope.grouped and len(scope.sources) == 1:
+
+
+def _in_order(scope: Scope, source: Source) -> Iterator[Candidate]:
+    """The first rows of a table that nothing else is asked of: an index gives them without reading the others."""
+    order = _order(scope, source)
+    if order and scope.limited and not scope.grouped and len(scope.sources) == 1:
         yield _plain(source, list(order)[:COLUMNS], (), False)
 
 

@@ -76,9 +76,10 @@ def quoted(name: str, dialect: str) -> str:
 
 
 def hidden_words(source: Source, term: Term) -> str:
-    """``lower(title) LIKE … of review: …``, as a sentence."""
-    what = f"{term.function}({term.column})" if term.function else term.column
-    return f"{source.table}.{what} is {term.use.value}: {term.hidden.value}."
+    """``lower(review.title) is compared with a pattern: a function of the column is compared, not the column.``"""
+    column = f"{source.table}.{term.column}"
+    what = f"{term.function}({column})" if term.function else column
+    return f"{what} is {term.use.value}: {term.hidden.value}."
 
 
 def instead(term: Term, dialect: str) -> str:
@@ -118,9 +119,13 @@ def in_pages(scope: Scope) -> str:
 
 
 def by_key(scope: Scope) -> str:
-    """The same by the last key seen, which stays fast on late pages; empty where the order has several columns."""
+    """The same by the last row seen, which stays fast on late pages; empty where the order has several columns. Rows
+    that are alike in what they are ordered by are told apart by the primary key, else some would be skipped."""
     if scope.ordered and len(scope.order) != 1:
         return ""
     column, descending = (scope.order[0].column, scope.order[0].descending) if scope.order else ("id", False)
-    order = "" if scope.ordered else f".order_by(Model.{column})"
-    return f"query.where(Model.{column} {'<' if descending else '>'} last_{column}){order}.limit({PAGE})"
+    sign, behind = ("<", ".desc()") if descending else (">", "")
+    order = f".order_by(Model.id{behind})" if not scope.ordered or column != "id" else ""
+    if column == "id":
+        return f"query.where(Model.id {sign} last_id){order}.limit({PAGE})"
+    return f"query.where(tuple_(Model.{column}, Model.id) {sign} (last_{column}, last_id)){order}.limit({PAGE})"

@@ -42,7 +42,7 @@ def test_all_rows_as_objects_are_found_with_the_form_that_pages(watched: Watched
 
     assert found.title == "GET /all fetches 10 rows with one statement that has no LIMIT"
     assert found.fix.code == "query.limit(50).offset(50 * page)"
-    assert "query.where(Model.name < last_name).limit(50)" in found.fix.text
+    assert "query.where(tuple_(Model.name, Model.id) < (last_name, last_id))" in found.fix.text
     assert found.fix.file == __file__
 
 

@@ -93,5 +93,7 @@ def test_pages_keep_the_order_that_is_there() -> None:
     assert in_pages(plain.outermost) == "query.order_by(Model.id).limit(50).offset(50 * page)"
     assert by_key(plain.outermost) == "query.where(Model.id > last_id).order_by(Model.id).limit(50)"
     assert in_pages(ordered.outermost) == "query.limit(50).offset(50 * page)"
-    assert by_key(ordered.outermost) == "query.where(Model.placed_at < last_placed_at).limit(50)"
+    assert by_key(ordered.outermost) == (
+        "query.where(tuple_(Model.placed_at, Model.id) < (last_placed_at, last_id)).order_by(Model.id.desc()).limit(50)"
+    )
     assert by_key(several.outermost) == ""
