@@ -233,13 +233,23 @@ def test_a_copy_stays_while_another_reader_is_on_it(worker: Worker) -> None:
 
 
 def test_the_app_runs_between_two_takes(start: Start) -> None:
-    worker = start("flasktop.agent.commands.heap:RESTING=100000", "flasktop.agent.commands.heap:MOST_REST_S=3")
+    """The next one waits, says so, and leaves the copy that is there alone meanwhile."""
+    worker = start("flasktop.agent.commands.heap:RESTING=10000000", "flasktop.agent.commands.heap:MOST_REST_S=600")
     worker.take()
-    said: list[Working] = []
-    second = worker.ask(TakeHeap(), HeapTaken, said.append)
 
-    assert said[0].stage == "loading guppy3" and said[1].stage == "letting the app run after the last take"
-    assert second.take == 2
+    async def wait_and_hang_up() -> None:
+        waits = asyncio.Event()
+
+        def told(working: Working) -> None:
+            if working.stage == "letting the app run after the last take":
+                waits.set()
+
+        asking = asyncio.ensure_future(ask(worker.address, TakeHeap(), HeapTaken, told))
+        await asyncio.wait_for(waits.wait(), 60)
+        asking.cancel()
+
+    asyncio.run(wait_and_hang_up())
+    assert worker.walk(1, "type", limit=1).rows
 
 
 def test_no_copy_lives_for_ever(start: Start) -> None:
