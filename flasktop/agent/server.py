@@ -125,7 +125,8 @@ class Server:
         for descriptor, events in self._poll.poll(max(timeout_s, 0) * 1000):
             self._handle(descriptor, events, time.perf_counter())
         for reader in list(self._readers.values()):
-            if not reader.subscribed and now - reader.since > self._patience and not self._desk.busy(reader):
+            heard = max(reader.since, reader.progress)  # where the interpreter is busy, our Hello goes out late
+            if not reader.subscribed and now - heard > self._patience and not self._desk.busy(reader):
                 self._cut(reader)
 
     def _take_replies(self, now: float) -> None:

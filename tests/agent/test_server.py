@@ -255,6 +255,26 @@ def test_half_a_message_is_cut_when_patience_ends(connect: Connect, box: Box) ->
     until(lambda: box.agent.server.readers == 0)
 
 
+def test_a_reader_is_given_its_time_from_the_hello_on(
+    connect: Connect, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the interpreter is busy, the Hello may come later than a reader may take to say what it wants."""
+    server = box.agent.server
+    greet = server._hello
+
+    def late() -> Hello:
+        time.sleep(1.5)
+        return greet()
+
+    monkeypatch.setattr(server, "_hello", late)
+    server._patience = 1.0
+    client = connect()
+    client.until(lambda: client.of(Hello))
+    client.subscribe()
+
+    client.until(lambda: client.of(Caught))
+
+
 def test_a_hundred_half_open_clients_keep_nobody_out_for_long(connect: Connect, box: Box) -> None:
     box.agent.server._patience = 0.05
     crowd = [connect() for _ in range(100)]
