@@ -19,9 +19,10 @@ from flasktop.tui.detail.heap_table import HeapTable
 from flasktop.tui.options import AttachOptions
 from flasktop.tui.screens.main import MainScreen
 
-pytestmark = pytest.mark.e2e
-
 PATIENCE = 120.0
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(5 * PATIENCE)]
+
 QUOTES = 300
 GLOBAL = "flasktop.demo.shop.views.quotes.QUOTES"
 

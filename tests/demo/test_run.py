@@ -35,7 +35,7 @@ class Demo:
                 "-c",
                 f"from flasktop.demo.run import run_demo; raise SystemExit(run_demo(seconds={seconds}))",
             ],
-            env={**os.environ, "TMPDIR": str(place)},
+            env={**os.environ, "TMPDIR": str(place), "COLUMNS": "160"},  # room for every column, whatever is in them
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -30,7 +30,8 @@ APP = "tests.e2e.stuck:create_app()"
 
 KINDS = (
     Kind("gunicorn gthread", gunicorn("-k", "gthread", "--threads", "8", app=APP, workers=1), 1),
-    Kind("gunicorn gevent", gunicorn("-k", "gevent", app=APP, workers=1), 1),
+    # Its master would kill a worker whose hub computes for longer than --timeout.
+    Kind("gunicorn gevent", gunicorn("-k", "gevent", "--timeout", "120", app=APP, workers=1), 1),
     Kind("flask run", flask_run("--no-reload"), 1, environment={"FLASK_APP": APP}),
 )
 
