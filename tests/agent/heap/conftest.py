@@ -104,4 +104,5 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def worker(start: Start) -> Worker:
-    return start()
+    """One whose copies are not niced: beside other tests, on a machine with few processors, they would hardly run."""
+    return start("flasktop.agent.heap.child:NICENESS=0")

@@ -110,7 +110,8 @@ def test_the_copy_is_born_without_the_apps_descriptors(worker: Worker) -> None:
     assert {link for link in links.values() if link.startswith("socket")} & apps == set()
 
 
-def test_the_copy_is_harmless(worker: Worker) -> None:
+def test_the_copy_is_harmless(start: Start) -> None:
+    worker = start()
     worker.take()
     copy = worker.copy()
 
@@ -340,7 +341,7 @@ def test_a_copy_is_dropped(worker: Worker) -> None:
     worker.ask(DropHeap(1), HeapDropped)  # and once more is no error
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_fifty_takes_leave_nothing_behind(worker: Worker) -> None:
     process = psutil.Process(worker.pid)
     worker.ask(DropHeap(worker.take().take), HeapDropped)
