@@ -1,71 +1,55 @@
-"""Cells of one interval: open while they fill, packed when they are kept.
+"""What was received of one interval, packed: it is kept for five minutes, and its numbers never change.
 
 A cell is the sums of one worker's row (or pair) in one interval; a distribution is kept per row over all workers.
-Open cells are lists in a dictionary, which is what ingest is fast with; packed cells are flat arrays, which take a
-tenth of the memory and are all that adding to and subtracting from a window needs.
+Each column is a flat array of the narrowest integers that hold it: a cell of a statement takes some 16 bytes, a tenth
+of what a list in a dictionary takes, and adding to and subtracting from a window needs no more.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
+from typing import Final
 
 from flasktop.stats.columns import ENDPOINT_COLUMNS, STATEMENT_COLUMNS
 
+_WIDTHS: Final = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"))
 
-class Delta:
-    """What was received of one interval since the last fold: endpoint cells, uses of statements, statuses and
-    distributions (``hist`` by endpoint row and bucket, ``statement_hist`` by statement row and bucket)."""
 
-    __slots__ = ("cells", "hist", "statement_hist", "statuses", "uses")
-
-    def __init__(self) -> None:
-        self.cells: dict[int, list[int]] = {}
-        self.uses: dict[int, list[int]] = {}
-        self.statuses: dict[int, int] = {}
-        self.hist: dict[int, int] = {}
-        self.statement_hist: dict[int, int] = {}
-
-    def pack(self) -> Chunk:
-        """Return the same, packed."""
-        return Chunk(
-            PackedCells.of(self.cells, ENDPOINT_COLUMNS),
-            PackedCells.of(self.uses, STATEMENT_COLUMNS),
-            PackedCounts.of(self.statuses),
-            PackedCounts.of(self.hist),
-            PackedCounts.of(self.statement_hist),
-        )
+def narrow(values: Sequence[int]) -> array[int]:
+    """Return ``values`` in an array of the narrowest integers that hold them."""
+    if not values:
+        return array("B")
+    most = max(values)
+    if min(values) >= 0:
+        for bound, code in _WIDTHS:
+            if most < bound:
+                return array(code, values)
+    return array("q", values)
 
 
 class PackedCells:
-    """Sums by key, in two flat arrays."""
+    """Sums by key, one array a column; a key may occur more than once."""
 
-    __slots__ = ("columns", "keys", "values")
+    __slots__ = ("columns", "keys")
 
-    def __init__(self, keys: array[int], values: array[int], columns: int) -> None:
-        self.keys = keys
-        self.values = values
-        self.columns = columns
+    def __init__(self, keys: Sequence[int], columns: Iterable[Sequence[int]]) -> None:
+        self.keys = narrow(keys)
+        self.columns = tuple(map(narrow, columns))
 
     @classmethod
-    def of(cls, cells: dict[int, list[int]], columns: int) -> PackedCells:
-        values = array("q")
-        for sums in cells.values():
-            values.extend(sums)
-        return cls(array("Q", cells), values, columns)
+    def of(cls, keys: Sequence[int], cells: Sequence[Sequence[int]], columns: int) -> PackedCells:
+        """Pack ``cells``, each of so many ``columns``."""
+        return cls(keys, zip(*cells, strict=True) if cells else ((),) * columns)
 
-    def items(self) -> Iterator[tuple[int, list[int]]]:
-        """Yield (key, sums)."""
-        columns, values = self.columns, self.values
-        start = 0
-        for key in self.keys:
-            yield key, values[start : start + columns].tolist()
-            start += columns
+    def items(self) -> Iterator[tuple[int, ...]]:
+        """Yield (key, sum, sum, …)."""
+        return zip(self.keys, *self.columns, strict=True)
 
     def counts(self) -> Iterator[tuple[int, int]]:
         """Yield (key, count): the first column of both tables is the count."""
-        return zip(self.keys, self.values[:: self.columns], strict=True)
+        return zip(self.keys, self.columns[0], strict=True)
 
 
 class PackedCounts:
@@ -73,13 +57,13 @@ class PackedCounts:
 
     __slots__ = ("counts", "keys")
 
-    def __init__(self, keys: array[int], counts: array[int]) -> None:
-        self.keys = keys
-        self.counts = counts
+    def __init__(self, keys: Sequence[int], counts: Sequence[int]) -> None:
+        self.keys = narrow(keys)
+        self.counts = narrow(counts)
 
     @classmethod
-    def of(cls, counts: dict[int, int]) -> PackedCounts:
-        return cls(array("Q", counts), array("I", counts.values()))
+    def of(cls, counts: Mapping[int, int]) -> PackedCounts:
+        return cls(list(counts), list(counts.values()))
 
     def items(self) -> Iterator[tuple[int, int]]:
         """Yield (key, count)."""
@@ -87,9 +71,11 @@ class PackedCounts:
 
 
 class Chunk:
-    """A packed ``Delta``; never changed."""
+    """Endpoint cells, uses of statements, statuses and distributions of one interval (``hist`` by endpoint row and
+    bucket, ``statement_hist`` by statement row and bucket, ``apps`` by bucket for each app). ``in_all``: whether the
+    window ALL counts its statements already."""
 
-    __slots__ = ("cells", "hist", "statement_hist", "statuses", "uses")
+    __slots__ = ("apps", "cells", "hist", "in_all", "statement_hist", "statuses", "uses")
 
     def __init__(
         self,
@@ -98,48 +84,43 @@ class Chunk:
         statuses: PackedCounts,
         hist: PackedCounts,
         statement_hist: PackedCounts,
+        apps: Mapping[str, PackedCounts],
     ) -> None:
         self.cells = cells
         self.uses = uses
         self.statuses = statuses
         self.hist = hist
         self.statement_hist = statement_hist
+        self.apps = apps
+        self.in_all = False
 
 
 def merged(chunks: Iterable[Chunk]) -> Chunk:
     """Return one chunk that holds the sums of ``chunks``."""
     chunks = list(chunks)
+    names = {app for chunk in chunks for app in chunk.apps}
     return Chunk(
-        PackedCells.of(_summed(chunk.cells for chunk in chunks), ENDPOINT_COLUMNS),
-        PackedCells.of(_summed(chunk.uses for chunk in chunks), STATEMENT_COLUMNS),
-        PackedCounts.of(_counted(chunk.statuses for chunk in chunks)),
-        PackedCounts.of(_counted(chunk.hist for chunk in chunks)),
-        PackedCounts.of(_counted(chunk.statement_hist for chunk in chunks)),
+        _summed([chunk.cells for chunk in chunks], ENDPOINT_COLUMNS),
+        _summed([chunk.uses for chunk in chunks], STATEMENT_COLUMNS),
+        _counted(chunk.statuses for chunk in chunks),
+        _counted(chunk.hist for chunk in chunks),
+        _counted(chunk.statement_hist for chunk in chunks),
+        {app: _counted(chunk.apps[app] for chunk in chunks if app in chunk.apps) for app in names},
     )
 
 
-def combine(total: dict[int, list[int]], key: int, sums: list[int], how: Callable[[int, int], int]) -> None:
-    """Add ``sums`` to (or subtract them from) the sums of ``key``; a row that counts nothing any more goes."""
-    known = total.get(key)
-    if known is None:
-        total[key] = sums
-        return
-    known[:] = map(how, known, sums)
-    if not any(known):
-        del total[key]
-
-
-def _summed(parts: Iterable[PackedCells]) -> dict[int, list[int]]:
-    total: dict[int, list[int]] = {}
+def _summed(parts: Iterable[PackedCells], columns: int) -> PackedCells:
+    total: dict[int, Sequence[int]] = {}
     for part in parts:
-        for key, sums in part.items():
-            combine(total, key, sums, add)
-    return total
+        for key, *sums in part.items():
+            known = total.get(key)
+            total[key] = sums if known is None else [*map(add, known, sums)]
+    return PackedCells.of(list(total), list(total.values()), columns)
 
 
-def _counted(parts: Iterable[PackedCounts]) -> dict[int, int]:
+def _counted(parts: Iterable[PackedCounts]) -> PackedCounts:
     total: dict[int, int] = {}
     for part in parts:
         for key, count in part.items():
             total[key] = total.get(key, 0) + count
-    return total
+    return PackedCounts.of(total)

@@ -1,128 +1,117 @@
-"""The hot loop: one frame into open cells, distributions and rings. O(spans); only new cells are allocated."""
+"""The hot loop: the traces of a frame are sorted into seconds, workers and endpoints, and nothing more.
+
+What they add up to is reckoned a batch at a time (``flasktop.stats.batch``): columns of many traces are summed and
+counted far cheaper than one trace after the other.
+"""
 
 from __future__ import annotations
 
-from operator import add
+from collections.abc import Sequence
 from typing import Final
 
 from flasktop.protocol.messages import Frame
-from flasktop.protocol.records import UNKNOWN, OutsideSpan, Trace
+from flasktop.protocol.records import UNKNOWN, Span
+from flasktop.stats.batch import Batch
 from flasktop.stats.cacheability import Caching
-from flasktop.stats.chunks import Delta, combine
-from flasktop.stats.columns import ROW_BITS, STATUS_BITS, STATUS_MASK
-from flasktop.stats.histogram import KEY_BITS, SMALL, bucket
+from flasktop.stats.chunks import Chunk
+from flasktop.stats.columns import ROW_BITS
 from flasktop.stats.rings import LOG, Kept, Rings
-from flasktop.stats.rows import OUTSIDE, Rows
-from flasktop.stats.sums import is_error, span_columns, trace_columns
+from flasktop.stats.rows import Rows
 from flasktop.stats.workers import Worker
 
-_SMALL: Final = len(SMALL)
+MAX_GATHERED: Final = 2_500
+"""So many traces (or spans outside of traces) are gathered before they are reckoned unasked: it bounds the memory that
+they hold, and for how long the reckoning keeps a key press waiting."""
+
+
+class Gathered:
+    """What was received of one second since the last fold: traces by cell key (``worker << ROW_BITS | row``), and spans
+    outside requests by worker."""
+
+    __slots__ = ("outside", "traces")
+
+    def __init__(self) -> None:
+        self.traces: dict[int, list[Kept]] = {}
+        self.outside: dict[int, list[Span]] = {}
 
 
 class Ingest:
-    """Takes frames in."""
+    """Takes frames in. ``workers`` is the store's list; ``gathered`` counts what waits to be reckoned."""
 
-    def __init__(self, rows: Rows, rings: Rings, caching: Caching) -> None:
+    def __init__(self, rows: Rows, rings: Rings, caching: Caching, workers: Sequence[Worker]) -> None:
         self._rows = rows
         self._rings = rings
         self._caching = caching
+        self._workers = workers
+        self.gathered = 0
 
-    def frame(self, worker: Worker, frame: Frame, open_seconds: dict[int, Delta], not_before: float) -> None:
+    def frame(self, worker: Worker, frame: Frame, open_seconds: dict[int, Gathered], not_before: float) -> None:
         """Take the traces and outside spans of a frame; those that ended before ``not_before`` count in no window.
-        ``open_seconds`` are the timeline's open cells."""
-        frame_end = frame.mono + worker.offset
-        base = worker.number << ROW_BITS
-        rings = self._rings
-        routes, log = worker.routes, rings.log
+        ``open_seconds`` are the timeline's open seconds."""
         follows = self._caching.follows(worker.number, frame.seq)
+        if frame.traces:
+            self._traces(worker, frame, open_seconds, not_before, follows)
+        if frame.outside:
+            self._outside(worker, frame, open_seconds, not_before)
+
+    def pack(self, gathered: Gathered) -> Chunk:
+        """Return what a second's traces and spans add up to; the traces to keep are kept."""
+        batch = Batch(self._rows, self._rings)
+        for key, kept in gathered.traces.items():
+            batch.traces(self._workers[key >> ROW_BITS], key, kept)
+            self.gathered -= len(kept)
+        for number, spans in gathered.outside.items():
+            batch.outside(self._workers[number], spans)
+            self.gathered -= len(spans)
+        return batch.pack()
+
+    def _traces(
+        self, worker: Worker, frame: Frame, open_seconds: dict[int, Gathered], not_before: float, follows: bool
+    ) -> None:
+        frame_end, at, number = frame.mono + worker.offset, frame.at, worker.number
+        base = number << ROW_BITS
+        routes = worker.routes
+        came: list[Kept] = []
+        second, groups = None, {}
         for trace in frame.traces:
             row = routes.get(trace.route)
             if row is None:
                 row = worker.endpoint_row(trace.route)
-            late = trace.duration_us - trace.start_us
-            ended = frame_end + late / 1e6 if late < 0 else frame_end
+            early_us = trace.start_us - trace.duration_us
+            early = early_us / 1e6 if early_us > 0 else 0.0
+            ended = frame_end - early
             if ended < not_before:
                 continue
-            second = int(ended)
-            delta = open_seconds.get(second)
-            if delta is None:
-                delta = open_seconds[second] = Delta()
-            self._count(delta, base + row, row, trace)
-            if trace.spans or trace.folded:
-                self._count_spans(delta, worker, base, row, trace)
-            kept = Kept(ended, worker.number, trace.number, frame.at - (frame_end - ended), row, trace)
-            log.add(kept, LOG)
-            rings.detail(row).add(kept, is_error(trace), rings.recent, rings.slow)
-            if trace.request_key != UNKNOWN and follows:
-                self._caching.add(worker.number, row, ended, trace)
-        if frame.outside:
-            self._outside(worker, frame, open_seconds, not_before)
-
-    @staticmethod
-    def _count(delta: Delta, key: int, row: int, trace: Trace) -> None:
-        cell = delta.cells.get(key)
-        columns = trace_columns(trace)
-        if cell is None:
-            delta.cells[key] = list(columns)
-        else:
-            cell[:] = map(add, cell, columns)
-        status_key = (key << STATUS_BITS) | (trace.status & STATUS_MASK)
-        delta.statuses[status_key] = delta.statuses.get(status_key, 0) + 1
-        us = trace.duration_us
-        hist_key = (row << KEY_BITS) + (SMALL[us] if 0 <= us < _SMALL else bucket(us))
-        delta.hist[hist_key] = delta.hist.get(hist_key, 0) + 1
-
-    def _count_spans(self, delta: Delta, worker: Worker, base: int, row: int, trace: Trace) -> None:
-        known = worker.uses.get(row)
-        if known is None:
-            known = worker.uses[row] = {}
-        uses, hist, small, size = delta.uses, delta.statement_hist, SMALL, _SMALL
-        for span in trace.spans:
-            statement = span.statement
-            use = known.get(statement)
-            if use is None:
-                use = self._new_use(worker, row, statement)
-            pair, hist_key = use
-            key = base + pair
-            execute, fetch, rows = span.execute_us, span.fetch_us, span.rows
-            cell = uses.get(key)
-            if cell is None:
-                uses[key] = [1, 1 if span.error else 0, execute, fetch, rows if rows > 0 else 0]
+            if second != int(ended):
+                second = int(ended)
+                groups = _opened(open_seconds, second).traces
+            kept = Kept(ended, number, trace.number, at - early, row, trace)
+            came.append(kept)
+            group = groups.get(base + row)
+            if group is None:
+                groups[base + row] = [kept]
             else:
-                cell[0] += 1
-                cell[2] += execute
-                cell[3] += fetch
-                if rows > 0:
-                    cell[4] += rows
-                if span.error:
-                    cell[1] += 1
-            us = execute + fetch
-            hist_key += small[us] if 0 <= us < size else bucket(us)
-            hist[hist_key] = hist.get(hist_key, 0) + 1
-        for folded in trace.folded:
-            use = known.get(folded.statement) or self._new_use(worker, row, folded.statement)
-            sums = [folded.count, folded.errors, folded.execute_us, folded.fetch_us, max(folded.rows, 0)]
-            combine(uses, base + use[0], sums, add)
+                group.append(kept)
+        if follows:
+            for kept in came:
+                if kept.trace.request_key != UNKNOWN:
+                    self._caching.add(number, kept.row, kept.ended, kept.trace)
+        self._rings.log.extend(came, LOG)
+        self.gathered += len(came)
 
-    def _outside(self, worker: Worker, frame: Frame, open_seconds: dict[int, Delta], not_before: float) -> None:
+    def _outside(self, worker: Worker, frame: Frame, open_seconds: dict[int, Gathered], not_before: float) -> None:
         frame_end = frame.mono + worker.offset
         for outside in frame.outside:
-            late = _span_us(outside) - outside.start_us
-            ended = frame_end + late / 1e6 if late < 0 else frame_end
-            if ended < not_before:
-                continue
-            delta = open_seconds.setdefault(int(ended), Delta())
             span = outside.span
-            known = worker.uses.setdefault(OUTSIDE, {})
-            pair, hist_key = known.get(span.statement) or self._new_use(worker, OUTSIDE, span.statement)
-            combine(delta.uses, (worker.number << ROW_BITS) + pair, list(span_columns(span)), add)
-            hist_key += bucket(_span_us(outside))
-            delta.statement_hist[hist_key] = delta.statement_hist.get(hist_key, 0) + 1
-
-    def _new_use(self, worker: Worker, endpoint: int, statement: int) -> tuple[int, int]:
-        use = worker.uses[endpoint][statement] = self._rows.use(endpoint, worker.statement_row(statement))
-        return use
+            early_us = outside.start_us - span.execute_us - span.fetch_us
+            ended = frame_end - early_us / 1e6 if early_us > 0 else frame_end
+            if ended >= not_before:
+                _opened(open_seconds, int(ended)).outside.setdefault(worker.number, []).append(span)
+                self.gathered += 1
 
 
-def _span_us(outside: OutsideSpan) -> int:
-    return outside.span.execute_us + outside.span.fetch_us
+def _opened(open_seconds: dict[int, Gathered], second: int) -> Gathered:
+    gathered = open_seconds.get(second)
+    if gathered is None:
+        gathered = open_seconds[second] = Gathered()
+    return gathered

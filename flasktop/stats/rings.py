@@ -6,9 +6,12 @@ kept depends only on the traces, not on the order in which they came.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush, heapreplace
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Final
+
+import msgspec
 
 from flasktop.protocol.records import Trace
 
@@ -28,7 +31,7 @@ _STRETCH: Final = 10
 _STRETCHES: Final = 31
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """A trace that is kept, newest last in order. ``ended`` is on the reader's monotonic clock, ``at`` is Unix seconds;
     ``worker`` is the worker's number in the store, ``row`` the endpoint row."""
 
@@ -40,21 +43,28 @@ class Kept(NamedTuple):
     trace: Trace
 
 
+_Slow = tuple[int, int, int, float, int, Kept]
+"""How traces are ordered by slowness; nothing of two that are the same in all else is compared but their identity."""
+
+_by_end: Final = attrgetter("ended", "worker", "number")
+
+
 class Newest:
     """The ``size`` newest traces, whatever the order in which they came."""
 
-    __slots__ = ("_floor", "_kept")
+    __slots__ = ("_floor", "_kept", "_slack")
 
-    def __init__(self) -> None:
+    def __init__(self, slack: float = 0.5) -> None:
+        """``slack`` is the part of the size by which more may be kept before the oldest are cut off."""
+        self._slack = slack
         self._kept: list[Kept] = []
         self._floor = float("-inf")
 
-    def add(self, kept: Kept, size: int) -> None:
-        """Keep a trace if it is new enough."""
-        if kept.ended < self._floor:
-            return
-        self._kept.append(kept)
-        if len(self._kept) >= size + size // 2 + 4:
+    def extend(self, came: Sequence[Kept], size: int) -> None:
+        """Keep those of some traces that are new enough."""
+        floor = self._floor
+        self._kept.extend(came if floor < 0 else [kept for kept in came if kept.ended >= floor])
+        if len(self._kept) >= size + size * self._slack + 4:
             self._trim(size)
 
     def newest(self, size: int) -> list[Kept]:
@@ -76,12 +86,20 @@ class Slowest:
     __slots__ = ("_heap", "least")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, int, Kept]] = []
+        self._heap: list[_Slow] = []
         self.least = -1
 
-    def add(self, kept: Kept, size: int) -> None:
-        """Keep a trace if it is slow enough."""
-        entry = (kept.trace.duration_us, kept.worker, kept.number, kept)
+    def extend(self, came: Sequence[Kept], durations: Sequence[int], size: int) -> None:
+        """Keep those of some traces that are slow enough."""
+        least = self.least
+        if max(durations) < least:
+            return
+        for kept, duration in zip(came, durations, strict=True):
+            if duration >= least:
+                self._add((duration, kept.worker, kept.number, kept.ended, id(kept), kept), size)
+                least = self.least
+
+    def _add(self, entry: _Slow, size: int) -> None:
         heap = self._heap
         while len(heap) > size:
             heappop(heap)
@@ -93,7 +111,7 @@ class Slowest:
             self.least = heap[0][0]
 
     def __iter__(self) -> Iterator[Kept]:
-        return (entry[3] for entry in self._heap)
+        return (entry[-1] for entry in self._heap)
 
 
 class Detail:
@@ -107,24 +125,23 @@ class Detail:
         self.slowest = Slowest()
         self._stretches: dict[int, Slowest] = {}
 
-    def add(self, kept: Kept, failed: bool, recent: int, slow: int) -> None:
-        """Take a trace; ``recent`` and ``slow`` are how many of each kind may be kept."""
-        self.recent.add(kept, recent)
+    def extend(
+        self, came: Sequence[Kept], durations: Sequence[int], failed: Sequence[Kept], recent: int, slow: int
+    ) -> None:
+        """Take traces that ended in the same second; ``recent`` and ``slow`` are how many of each kind may be kept."""
+        self.recent.extend(came, recent)
         if failed:
-            self.failed.add(kept, recent)
-        duration = kept.trace.duration_us
-        stretch = int(kept.ended) // _STRETCH
+            self.failed.extend(failed, recent)
+        stretch = int(came[0].ended) // _STRETCH
         slowest = self._stretches.get(stretch)
         if slowest is None:
             slowest = self._new_stretch(stretch)
-        if duration >= slowest.least:
-            slowest.add(kept, slow)
-            if duration >= self.slowest.least:
-                self.slowest.add(kept, min(SLOWEST, recent))
+        slowest.extend(came, durations, slow)
+        self.slowest.extend(came, durations, min(SLOWEST, recent))
 
     def slowest_since(self, since: float | None) -> list[Kept]:
         """Return kept traces that ended at ``since`` or later (None: all), slowest first."""
-        found = {kept[:3]: kept for kept in self if since is None or kept.ended >= since}
+        found = {_by_end(kept): kept for kept in self if since is None or kept.ended >= since}
         return sorted(found.values(), key=_by_duration, reverse=True)
 
     def __iter__(self) -> Iterator[Kept]:
@@ -148,7 +165,7 @@ class Rings:
     """All traces that are kept, by endpoint row, and the log."""
 
     def __init__(self) -> None:
-        self.log = Newest()
+        self.log = Newest(slack=2.0)
         self._details: dict[int, Detail] = {}
         self.recent = RECENT
         self.slow = SLOWEST
@@ -175,10 +192,6 @@ class Rings:
         yield from self.log
         for detail in self._details.values():
             yield from detail
-
-
-def _by_end(kept: Kept) -> tuple[float, int, int]:
-    return kept[:3]
 
 
 def _by_duration(kept: Kept) -> tuple[int, float]:

@@ -51,7 +51,7 @@ class Rows:
         self._endpoint_numbers: dict[EndpointKey, int] = {}
         self._statement_numbers: dict[StatementKey, int] = {}
         self._pair_numbers: dict[tuple[int, int], int] = {}
-        self._uses: list[tuple[int, int]] = []
+        self._uses: dict[int, dict[int, tuple[int, int]]] = {}
 
     def endpoint(self, definition: RouteDef) -> int:
         """Return the row of a route."""
@@ -112,13 +112,17 @@ class Rows:
                 return self.pair(OUTSIDE, statement)
             number = self._pair_numbers[key] = len(self.pairs)
             self.pairs.append(key)
-            self._uses.append((number, statement << KEY_BITS))
+            self.uses_of(endpoint)[statement] = (number, statement << KEY_BITS)
         return number
 
     def use(self, endpoint: int, statement: int) -> tuple[int, int]:
-        """Return what ingest needs of a pair: its number and the base of its statement's keys of buckets. All workers
-        share one tuple, since each of them has a table of all its pairs."""
-        return self._uses[self.pair(endpoint, statement)]
+        """Return what ingest needs of a pair: its number and the base of its statement's keys of buckets."""
+        number = self.pair(endpoint, statement)
+        return number, statement << KEY_BITS
+
+    def uses_of(self, endpoint: int) -> dict[int, tuple[int, int]]:
+        """Return ``use`` of each statement that an endpoint (or ``OUTSIDE``) is known to run, by the statement's row."""
+        return self._uses.setdefault(endpoint, {})
 
     def find_endpoint(self, key: EndpointKey) -> int | None:
         """Return the row of an endpoint, None where it was never seen."""

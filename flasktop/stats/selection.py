@@ -4,112 +4,171 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from flasktop.protocol.records import OUTSIDE_ROUTE
 from flasktop.stats.columns import COUNT, STATEMENT_COLUMNS
 from flasktop.stats.histogram import Histogram
 from flasktop.stats.rows import OUTSIDE, Rows
 from flasktop.stats.sums import Sums
+from flasktop.stats.timeline import Timeline
+from flasktop.stats.trends import TrendWindow
 from flasktop.stats.views import Window
-from flasktop.stats.windows import TREND_POINTS, TREND_STEP, Merged, Rolling, TrendWindow
+from flasktop.stats.windows import EndpointSums
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """What rows are made of. ``seconds`` is the time that the counts cover. ``maxima`` (us) are known for ALL only;
-    elsewhere the largest value is taken from the distribution. Distributions are empty where they are not known (a
-    single worker's)."""
+class Asked:
+    """What is asked for. ``worker`` is a worker's number (None: all); ``since`` is where the data begins on the reader's
+    clock, ``seconds`` the time that the counts cover; ``detail``: whether distributions are those of the selection."""
 
-    rows: Rows
+    now: float
+    window: Window
+    app: str | None
+    worker: int | None
     seconds: float
-    endpoints: Mapping[int, list[int]]
-    statuses: Mapping[int, Mapping[int, int]]
-    maxima: Mapping[int, int]
-    statements: Mapping[int, list[int]]
-    ran_by: Mapping[int, list[int]]
-    uses: Mapping[int, list[int]]
-    hists: Mapping[int, Histogram]
-    statement_hists: Mapping[int, Histogram]
-    apps: Mapping[str, Histogram]
-    endpoint_trend: TrendWindow
-    statement_trend: TrendWindow
+    since: float
+    detail: bool
+
+
+class Selection:
+    """What rows are made of, reckoned when first looked at: a picture of endpoints costs nothing for statements.
+
+    It holds for the moment in which it was made. ``exact`` are the exact sums that ALL shows (None: another window).
+    ``maxima`` (us) are known for ALL only; elsewhere the largest value is taken from the distribution. Distributions are
+    empty where they are not known (a single worker's).
+    """
+
+    def __init__(self, rows: Rows, timeline: Timeline, asked: Asked, exact: Sums | None) -> None:
+        self.rows = rows
+        self.seconds = asked.seconds
+        self._timeline = timeline
+        self._asked = asked
+        self._exact = exact
 
     def endpoint_label(self, row: int) -> str:
         """Return how an endpoint row is named where a statement's endpoints are listed."""
         return OUTSIDE_ROUTE if row == OUTSIDE else self.rows.endpoints[row].label
 
+    # Endpoints
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked for: ``since`` is where the data begins on the reader's clock."""
-
-    now: float
-    window: Window
-    app: str | None
-    seconds: float
-    since: float
-
-
-def select(
-    rows: Rows, asked: Asked, rolling: Rolling, merged: Merged, shared: Merged | None, exact: Sums | None
-) -> Selection:
-    """Put together a selection of the sums ``merged`` and the distributions of ``shared``, where they are those of the
-    selection; ``exact`` are the exact sums that ALL shows."""
-    shared = shared or Merged(rows)
-    uses = _uses_of(rows, merged.uses, asked.app)
-    ran_by = _ran_by(rows, uses)
-    endpoints: Mapping[int, list[int]] = merged.endpoints
-    statuses: Mapping[int, Mapping[int, int]] = merged.statuses
-    maxima: dict[int, int] = {}
-    statements = _statements(rows, uses)
-    if exact is not None:
-        endpoints = {row: total.columns for row, total in exact.endpoints.items() if total.columns[COUNT] > 0}
-        statuses = {row: total.statuses for row, total in exact.endpoints.items()}
-        maxima = {row: total.max_us for row, total in exact.endpoints.items()}
-        statements = {}
-        for row, statement in exact.statements.items():
-            ran = [e for e in statement.endpoints if asked.app is None or _is_of(rows, e, asked.app)]
-            if statement.columns[COUNT] > 0 and (ran or asked.app is None or not statement.endpoints):
-                statements[row] = statement.columns
-                known = ran_by.setdefault(row, [])
-                known.extend(sorted(set(ran) - set(known)))
-    if asked.app is not None:
-        endpoints = {row: sums for row, sums in endpoints.items() if rows.endpoints[row].key.app == asked.app}
-    step, points = TREND_STEP[asked.window], TREND_POINTS[asked.window]
-    return Selection(
-        rows, asked.seconds, endpoints, statuses, maxima, statements, ran_by, uses,
-        shared.hists, shared.statement_hists, shared.apps,
-        rolling.endpoint_trends[step].window(asked.now, points, asked.since),
-        rolling.statement_trends[step].window(asked.now, points, asked.since),
-    )  # fmt: skip
-
-
-def _is_of(rows: Rows, endpoint: int, app: str) -> bool:
-    return endpoint == OUTSIDE or rows.endpoints[endpoint].key.app == app
-
-
-def _uses_of(rows: Rows, uses: Mapping[int, list[int]], app: str | None) -> Mapping[int, list[int]]:
-    if app is None:
-        return uses
-    return {pair: sums for pair, sums in uses.items() if _is_of(rows, rows.pairs[pair][0], app)}
-
-
-def _ran_by(rows: Rows, uses: Mapping[int, list[int]]) -> dict[int, list[int]]:
-    counted: dict[int, list[tuple[int, int]]] = {}
-    for pair, sums in uses.items():
-        endpoint, statement = rows.pairs[pair]
-        counted.setdefault(statement, []).append((-sums[COUNT], endpoint))
-    return {statement: [endpoint for _, endpoint in sorted(found)] for statement, found in counted.items()}
-
-
-def _statements(rows: Rows, uses: Mapping[int, list[int]]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for pair, sums in uses.items():
-        statement = rows.pairs[pair][1]
-        known = found.get(statement)
-        if known is None:
-            found[statement] = list(sums)
+    @cached_property
+    def endpoints(self) -> Mapping[int, list[int]]:
+        """Sums by endpoint row."""
+        if self._exact is not None:
+            found = {row: total.columns for row, total in self._exact.endpoints.items() if total.columns[COUNT] > 0}
         else:
-            for column in range(STATEMENT_COLUMNS):
-                known[column] += sums[column]
-    return found
+            found = self._timeline.endpoints(self._asked.window, self._asked.worker).endpoints
+        app, infos = self._asked.app, self.rows.endpoints
+        return found if app is None else {row: sums for row, sums in found.items() if infos[row].key.app == app}
+
+    @cached_property
+    def statuses(self) -> Mapping[int, Mapping[int, int]]:
+        """Counts by endpoint row and status."""
+        if self._exact is not None:
+            return {row: total.statuses for row, total in self._exact.endpoints.items()}
+        return self._timeline.endpoints(self._asked.window, self._asked.worker).statuses
+
+    @cached_property
+    def maxima(self) -> Mapping[int, int]:
+        """The longest duration by endpoint row, where it is known exactly."""
+        return {} if self._exact is None else {row: total.max_us for row, total in self._exact.endpoints.items()}
+
+    @property
+    def hists(self) -> Mapping[int, Histogram]:
+        """Distributions by endpoint row."""
+        return self._distributions.hists
+
+    @property
+    def apps(self) -> Mapping[str, Histogram]:
+        """Distributions by app."""
+        return self._distributions.apps
+
+    @cached_property
+    def endpoint_trend(self) -> TrendWindow:
+        """Requests by endpoint row."""
+        asked = self._asked
+        return self._timeline.endpoint_trends(asked.worker).window(asked.window, asked.now, asked.since)
+
+    @cached_property
+    def _distributions(self) -> EndpointSums:
+        return self._timeline.endpoints(self._asked.window, None) if self._asked.detail else EndpointSums()
+
+    # Statements
+
+    @cached_property
+    def uses(self) -> Mapping[int, list[int]]:
+        """Sums by pair of endpoint and statement."""
+        uses = self._timeline.uses(self._asked.window, self._asked.worker).uses
+        if self._asked.app is None:
+            return uses
+        pairs = self.rows.pairs
+        return {pair: sums for pair, sums in uses.items() if self._is_of_app(pairs[pair][0])}
+
+    @cached_property
+    def statements(self) -> Mapping[int, list[int]]:
+        """Sums by statement row."""
+        return self._statements if self._exact is None else self._exact_statements(self._exact)
+
+    @cached_property
+    def ran_by(self) -> Mapping[int, list[int]]:
+        """Endpoint rows (or ``OUTSIDE``) by statement row, those that ran it most first."""
+        counted: dict[int, list[tuple[int, int]]] = {}
+        pairs = self.rows.pairs
+        for pair, sums in self.uses.items():
+            endpoint, statement = pairs[pair]
+            counted.setdefault(statement, []).append((-sums[COUNT], endpoint))
+        found = {statement: [endpoint for _, endpoint in sorted(each)] for statement, each in counted.items()}
+        for row in self.statements if self._exact is not None else ():
+            ran = self._ran(self._exact, row)
+            known = found.setdefault(row, [])
+            known.extend(sorted(set(ran) - set(known)))
+        return found
+
+    def statement_count(self) -> int:
+        """Return how many statements there are, without their sums where those are not needed."""
+        if self._exact is not None:
+            return len(self.statements)
+        pairs = self.rows.pairs
+        return len({pairs[pair][1] for pair in self.uses})
+
+    @cached_property
+    def statement_hists(self) -> Mapping[int, Histogram]:
+        """Distributions by statement row."""
+        return self._timeline.times(self._asked.window).hists if self._asked.detail else {}
+
+    @cached_property
+    def statement_trend(self) -> TrendWindow:
+        """Executions by statement row."""
+        asked = self._asked
+        return self._timeline.statement_trends(asked.worker).window(asked.window, asked.now, asked.since)
+
+    @property
+    def _statements(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        pairs = self.rows.pairs
+        for pair, sums in self.uses.items():
+            statement = pairs[pair][1]
+            known = found.get(statement)
+            if known is None:
+                found[statement] = list(sums)
+            else:
+                for column in range(STATEMENT_COLUMNS):
+                    known[column] += sums[column]
+        return found
+
+    def _exact_statements(self, exact: Sums) -> dict[int, list[int]]:
+        return {
+            row: total.columns
+            for row, total in exact.statements.items()
+            if total.columns[COUNT] > 0
+            and (self._asked.app is None or not total.endpoints or bool(self._ran(exact, row)))
+        }
+
+    def _ran(self, exact: Sums | None, row: int) -> list[int]:
+        """The endpoints of the selection that ran a statement, as the workers' totals tell."""
+        return [] if exact is None else [each for each in exact.statements[row].endpoints if self._is_of_app(each)]
+
+    def _is_of_app(self, endpoint: int) -> bool:
+        app = self._asked.app
+        return app is None or endpoint == OUTSIDE or self.rows.endpoints[endpoint].key.app == app

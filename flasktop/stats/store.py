@@ -21,7 +21,7 @@ from flasktop.stats.cacheability import Cacheability, Caching
 from flasktop.stats.drill import Drill
 from flasktop.stats.growth import grown
 from flasktop.stats.in_flight import Died, InFlightId, InFlightView, in_flight_view
-from flasktop.stats.ingest import Ingest
+from flasktop.stats.ingest import MAX_GATHERED, Ingest
 from flasktop.stats.memory import memory_row
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.naming import local_ids
@@ -29,7 +29,7 @@ from flasktop.stats.pictures import endpoint_rows, query_rows
 from flasktop.stats.rings import Rings
 from flasktop.stats.roster import Roster, seconds_covered
 from flasktop.stats.rows import Rows
-from flasktop.stats.selection import Asked, Selection, select
+from flasktop.stats.selection import Asked, Selection
 from flasktop.stats.summary import summary, worker_row
 from flasktop.stats.sums import Sums
 from flasktop.stats.survey import Survey
@@ -75,10 +75,10 @@ class Store:
     def __init__(self) -> None:
         self._rows = Rows()
         self._rings = Rings()
-        self._timeline = Timeline(self._rows)
         self._caching = Caching()
-        self._ingest = Ingest(self._rows, self._rings, self._caching)
         self._roster = Roster(self._rows)
+        self._ingest = Ingest(self._rows, self._rings, self._caching, self._roster.all)
+        self._timeline = Timeline(self._rows, self._ingest.pack)
         self._drill = Drill(self._rows, self._rings, self._roster.all)
         self._died: deque[Died] = deque(maxlen=MAX_DIED)
         self._clock = 0.0
@@ -143,6 +143,12 @@ class Store:
         """Return the statements that ran in the window, the most total time first."""
         return query_rows(self._select(now, window, app, worker))
 
+    def statement_count(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> int:
+        """Return how many statements ``queries`` would return; it costs far less."""
+        return self._select(now, window, app, worker).statement_count()
+
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]:
         """Return the workers by pid; one that has gone stays for ``GONE_FOR``, one that died for ``DIED_FOR`` seconds
         after the reader learnt of it."""
@@ -162,7 +168,7 @@ class Store:
     def in_flight(self, now: float, *, app: str | None = None, worker: WorkerId | None = None) -> InFlightView:
         """Return the requests that run now, oldest first."""
         self._fold(now)
-        hists = self._timeline.window(Window.ALL, None).hists
+        hists = self._timeline.endpoints(Window.ALL, None).hists
         return in_flight_view(self._roster.chosen(app, worker), self._rows, hists, now, app)
 
     def ended(self, request: InFlightId) -> TraceId | None:
@@ -205,6 +211,7 @@ class Store:
 
     def trace(self, trace_id: TraceId) -> TraceView | None:
         """Return a request that is still kept, None otherwise."""
+        self._timeline.fold(self._clock)
         worker = self._roster.find(trace_id.worker)
         return None if worker is None else self._drill.trace(worker.number, trace_id.number)
 
@@ -241,7 +248,7 @@ class Store:
         worker.totals.frame(frame, live)
         timeline = self._timeline
         self._ingest.frame(worker, frame, timeline.open, self._reset_at or float("-inf"))
-        if len(timeline.open) > MAX_OPEN:
+        if self._ingest.gathered > MAX_GATHERED or len(timeline.open) > MAX_OPEN:
             timeline.fold(self._clock)
 
     def _state_changed(self, worker: Worker, event: StateChanged) -> None:
@@ -264,15 +271,12 @@ class Store:
         self._fold(now)
         chosen = None if worker is None else self._roster.find(worker)
         number = None if worker is None else (-1 if chosen is None else chosen.number)
-        timeline = self._timeline
         shown = self._roster.shown(app, worker)
         exact = self._sums_of(shown) if window is Window.ALL else None
         since = max(self._first if self._first is not None else now, window_start(window, int(now)))
         detail = worker is None or (chosen is not None and len(self._roster.all) == 1)
-        asked = Asked(now, window, app, self._seconds(now, window, shown), since)
-        distributions = timeline.window(window, None) if detail else None
-        merged = timeline.window(window, number)
-        return select(self._rows, asked, timeline.rolling(number), merged, distributions, exact)
+        asked = Asked(now, window, app, number, self._seconds(now, window, shown), since, detail)
+        return Selection(self._rows, self._timeline, asked, exact)
 
     def _seconds(self, now: float, window: Window, shown: list[Worker]) -> float:
         """The time that the counts of a window cover, at least a second."""

@@ -7,20 +7,25 @@ comes late is put where it belongs; what is older than five minutes counts only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, cast
 
-from flasktop.stats.chunks import Chunk, Delta, merged
-from flasktop.stats.columns import COUNT, ROW_BITS
+from flasktop.stats.chunks import Chunk, merged
+from flasktop.stats.columns import ROW_BITS
+from flasktop.stats.ingest import Gathered
 from flasktop.stats.rows import Rows
+from flasktop.stats.trends import TrendSet
 from flasktop.stats.views import Window
-from flasktop.stats.windows import Merged, Rolling
+from flasktop.stats.windows import EndpointSums, P, Rolling, StatementTimes, UseSums
 
 COARSE: Final = 5
 """Seconds of an interval older than a minute."""
 
 _PACK_AT: Final = 4
-"""A coarse interval with more chunks than this is packed into one."""
+"""A coarse interval that has more chunks than this is packed into one (late frames; a whole one is at once)."""
+
+_PACK_FINE_AT: Final = 8
+"""The same for a second of the last minute, which a burst of history may reckon in many batches."""
 
 MAX_OPEN: Final = 64
 """So many seconds may be open before they are folded unasked."""
@@ -49,62 +54,95 @@ def window_start(window: Window, now_second: int) -> int:
 
 
 class Timeline:
-    """The intervals and the windows over them. ``open`` are the seconds that ingest fills.
+    """The intervals and the windows over them. ``open`` are the seconds that ingest fills, ``pack`` what makes a
+    chunk of one.
 
     A window is kept by adding what comes and subtracting what leaves, so that looking at it costs no walk through the
-    intervals. Only windows that are looked at are kept; one that is asked for anew is put together once.
+    intervals. Only parts of windows that are looked at are kept; one that is asked for anew is put together once.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, pack: Callable[[Gathered], Chunk]) -> None:
         self._rows = rows
-        self.open: dict[int, Delta] = {}
+        self._pack = pack
+        self.open: dict[int, Gathered] = {}
         self._now = 0
         self._fine: dict[int, list[Chunk]] = {}
         self._coarse: dict[int, list[Chunk]] = {}
-        self._everyone = Rolling(rows)
-        self._all = Merged(rows)
-        self._single: dict[int, Rolling] = {}
+        self._rollings: dict[tuple[type[Any], int | None], Rolling[Any]] = {}
+        self._all_endpoints = EndpointSums()
+        self._all_uses = UseSums()
+        self._all_times = StatementTimes()
         self._requests: dict[int, dict[int, int]] = {}
 
     def clear(self) -> None:
         """Forget everything but what time it is."""
         now = self._now
-        self.__init__(self._rows)  # type: ignore[misc]
+        self.__init__(self._rows, self._pack)  # type: ignore[misc]
         self._now = now
 
-    def rolling(self, worker: int | None) -> Rolling:
-        """Return the trends of all workers, or of one (put together when first asked for, then followed like the
-        others; of single workers the two asked for last)."""
-        if worker is None:
-            return self._everyone
-        rolling = self._single.pop(worker, None)
+    # What is asked for: ALL holds all detail since the reader began; for one worker it holds the last five minutes
+    # (its exact counts come from its totals).
+
+    def endpoints(self, window: Window, worker: int | None) -> EndpointSums:
+        """Return what a window knows of endpoints."""
+        if window is Window.ALL and worker is None:
+            return self._all_endpoints
+        return self._asked(EndpointSums, window, worker)
+
+    def uses(self, window: Window, worker: int | None) -> UseSums:
+        """Return the sums of statements in a window."""
+        if window is Window.ALL and worker is None:
+            self._count_in_all(self._every_chunk())
+            return self._all_uses
+        return self._asked(UseSums, window, worker)
+
+    def times(self, window: Window) -> StatementTimes:
+        """Return the distributions of statements in a window, of all workers."""
+        if window is Window.ALL:
+            self._count_in_all(self._every_chunk())
+            return self._all_times
+        return self._asked(StatementTimes, window, None)
+
+    def endpoint_trends(self, worker: int | None) -> TrendSet:
+        """Return the trends of endpoints."""
+        return self._rolling(EndpointSums, worker).trends
+
+    def statement_trends(self, worker: int | None) -> TrendSet:
+        """Return the trends of statements."""
+        return self._rolling(StatementTimes, worker).trends
+
+    def count_of(self, worker: int, since: int) -> int:
+        """Return how many requests of a worker ended in the second ``since`` or later, at most five minutes back."""
+        return sum(counts.get(worker, 0) for second, counts in self._requests.items() if second >= since)
+
+    def _asked(self, kind: type[P], window: Window, worker: int | None) -> P:
+        if window is Window.ALL:
+            window = Window.FIVE_MINUTES
+        rolling = self._rolling(kind, worker)
+        rolling.asked[window] = self._now
+        return rolling.followed.get(window) or rolling.follow(window, self._chunks(window))
+
+    def _rolling(self, kind: type[P], worker: int | None) -> Rolling[P]:
+        """The followed windows and trends of a part: put together when first asked for, and kept as long as they are
+        asked for (of single workers those of the two asked for last)."""
+        rolling = cast("Rolling[P] | None", self._rollings.pop((kind, worker), None))
         if rolling is None:
-            rolling = Rolling(self._rows, worker)
+            rolling = Rolling(kind, self._rows, worker)
             for slot, chunks in self._coarse.items():
                 for chunk in chunks:
                     rolling.count(slot * COARSE, chunk)
             for second, chunks in self._fine.items():
                 for chunk in chunks:
                     rolling.count(second, chunk)
-        self._single[worker] = rolling
-        while len(self._single) > _FOLLOWED:
-            del self._single[next(iter(self._single))]
+        self._rollings[kind, worker] = rolling
+        rolling.used = self._now
+        if worker is not None:
+            singles = list(dict.fromkeys(one for _, one in reversed(self._rollings) if one is not None))
+            for key in [key for key in self._rollings if key[1] in singles[_FOLLOWED:]]:
+                del self._rollings[key]
         return rolling
 
-    def window(self, window: Window, worker: int | None) -> Merged:
-        """Return the sums of a window. ALL holds all detail since the reader began; for one worker it holds the last
-        five minutes (its exact counts come from its totals)."""
-        if window is Window.ALL:
-            if worker is None:
-                return self._all
-            window = Window.FIVE_MINUTES
-        rolling = self.rolling(worker)
-        rolling.asked[window] = self._now
-        return rolling.followed.get(window) or rolling.follow(window, self._chunks(window))
-
-    def count_of(self, worker: int, since: int) -> int:
-        """Return how many requests of a worker ended in the second ``since`` or later, at most five minutes back."""
-        return sum(counts.get(worker, 0) for second, counts in self._requests.items() if second >= since)
+    # What comes, and what leaves.
 
     def fold(self, now: float) -> None:
         """Move the windows up to ``now`` and take in what was received."""
@@ -112,35 +150,52 @@ class Timeline:
         if not self.open:
             return
         received, self.open = self.open, {}
-        for second, delta in received.items():
-            self._keep(second if second <= self._now + _AHEAD else self._now, delta.pack())
+        for second, gathered in received.items():
+            self._keep(second if second <= self._now + _AHEAD else self._now, self._pack(gathered))
 
     def _keep(self, second: int, chunk: Chunk) -> None:
-        self._all.apply(chunk, 1, None)
+        self._all_endpoints.apply(chunk, 1, None)
         windows = [window for window in _ROLLING if second >= window_start(window, self._now)]
         if not windows:
+            self._count_in_all([chunk])
             return
-        for rolling in self._rollings():
+        for rolling in self._rollings.values():
             for window in windows:
                 rolling.apply(window, chunk, 1)
             rolling.count(second, chunk)
         self._count_requests(second, chunk)
         if Window.MINUTE in windows:
-            self._fine.setdefault(second, []).append(chunk)
+            kept = self._fine.setdefault(second, [])
+            kept.append(chunk)
+            if len(kept) > _PACK_FINE_AT:
+                self._pack_up(kept)
         else:
-            self._keep_coarse(second, [chunk])
+            kept = self._coarse.setdefault(second // COARSE, [])
+            kept.append(chunk)
+            if len(kept) > _PACK_AT:
+                self._pack_up(kept)
 
     def _count_requests(self, second: int, chunk: Chunk) -> None:
         counts = self._requests.setdefault(second, {})
-        for key, sums in chunk.cells.items():
+        for key, count in chunk.cells.counts():
             worker = key >> ROW_BITS
-            counts[worker] = counts.get(worker, 0) + sums[COUNT]
+            counts[worker] = counts.get(worker, 0) + count
 
-    def _keep_coarse(self, second: int, chunks: list[Chunk]) -> None:
-        kept = self._coarse.setdefault(second // COARSE, [])
-        kept.extend(chunks)
-        if len(kept) > _PACK_AT:
-            kept[:] = [merged(kept)]
+    def _pack_up(self, chunks: list[Chunk]) -> None:
+        """Make one chunk of several."""
+        one = merged(chunks)
+        if any(chunk.in_all for chunk in chunks):
+            self._count_in_all(chunks)
+            one.in_all = True
+        chunks[:] = [one]
+
+    def _count_in_all(self, chunks: Iterable[Chunk]) -> None:
+        """Count the statements of chunks in ALL, once: when somebody asks for ALL, or before they are forgotten."""
+        for chunk in chunks:
+            if not chunk.in_all:
+                chunk.in_all = True
+                self._all_uses.apply(chunk, 1, None)
+                self._all_times.apply(chunk, 1, None)
 
     def _advance(self, now: int) -> None:
         if now <= self._now:
@@ -151,15 +206,26 @@ class Timeline:
         for second in sorted(second for second in self._fine if second < start):
             chunks = self._fine.pop(second)
             self._subtract(Window.MINUTE, chunks)
-            self._keep_coarse(second, chunks)
+            kept = self._coarse.setdefault(second // COARSE, [])
+            kept.extend(chunks)
         first = window_start(Window.FIVE_MINUTES, now) // COARSE
         for slot in [slot for slot in self._coarse if slot < first]:
-            self._subtract(Window.FIVE_MINUTES, self._coarse.pop(slot))
+            chunks = self._coarse.pop(slot)
+            self._subtract(Window.FIVE_MINUTES, chunks)
+            self._count_in_all(chunks)
+        for slot, kept in self._coarse.items():
+            if len(kept) > 1 and (slot + 1) * COARSE <= start:
+                self._pack_up(kept)
         for second in [second for second in self._requests if second < first * COARSE]:
             del self._requests[second]
-        for rolling in self._rollings():
-            rolling.drop_trends(now)
+        self._let_go(now)
+
+    def _let_go(self, now: int) -> None:
+        for key, rolling in list(self._rollings.items()):
+            rolling.trends.drop(now)
             rolling.unfollow(now - _UNFOLLOW_AFTER)
+            if rolling.used < now - _UNFOLLOW_AFTER:
+                del self._rollings[key]
 
     def _leave(self, window: Window, start_before: int, start: int) -> None:
         for second, chunks in self._fine.items():
@@ -167,13 +233,13 @@ class Timeline:
                 self._subtract(window, chunks)
 
     def _subtract(self, window: Window, chunks: list[Chunk]) -> None:
-        for rolling in self._rollings():
+        for rolling in self._rollings.values():
             for chunk in chunks:
                 rolling.apply(window, chunk, -1)
 
-    def _rollings(self) -> Iterator[Rolling]:
-        yield self._everyone
-        yield from self._single.values()
+    def _every_chunk(self) -> Iterator[Chunk]:
+        for chunks in (*self._coarse.values(), *self._fine.values()):
+            yield from chunks
 
     def _chunks(self, window: Window) -> Iterator[Chunk]:
         start = window_start(window, self._now)

@@ -143,8 +143,7 @@ class History:
 class Worker:
     """One worker. ``number`` is its number in the store; times are the reader's monotonic seconds.
 
-    ``routes`` and ``statements`` map local ids to rows. ``uses`` maps a local route id to what its spans need:
-    a mapping of local statement ids to (pair, statement row). ``seen`` is the last sign of life.
+    ``routes`` and ``statements`` map local ids to rows. ``seen`` is the last sign of life.
     """
 
     def __init__(self, number: int, identity: WorkerId, rows: Rows) -> None:
@@ -160,7 +159,6 @@ class Worker:
         self.seen: float | None = None
         self.routes: dict[int, int] = {}
         self.statements: dict[int, int] = {}
-        self.uses: dict[int, dict[int, tuple[int, int]]] = {}
         self.totals = WorkerTotals(self)
         self.received = Received()
         self.losses = Losses()
