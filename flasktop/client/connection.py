@@ -22,7 +22,8 @@ from flasktop.rendezvous import check_peer, peer_uid
 HELLO_TIMEOUT_S: Final = 2.0
 """A worker that has not said Hello after so long may be stopped, or its interpreter busy: we look, and may wait on.
 Hanging up and calling again would begin from the start what a busy worker is about to answer."""
-READ_BYTES: Final = 256 * 1024
+READ_BYTES: Final = 32 * 1024
+"""Read at a time: decoded and taken in within a few milliseconds, so that a burst keeps no key press waiting."""
 
 
 class Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,9 +11,11 @@ from flasktop.protocol.messages import Subscribe
 
 
 class Hub(Protocol):
-    """Takes what links tell; ``subscription`` is what they ask workers for."""
+    """Takes what links tell; ``subscription`` is what they ask workers for, ``turn`` is held
+    by the link whose messages are taken in: one at a time, with the event loop free for others in between."""
 
     subscription: Subscribe
+    turn: asyncio.Lock
 
     def emit(self, events: Sequence[Event]) -> None:
         """Hand on events of a watched worker."""

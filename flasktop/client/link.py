@@ -40,7 +40,7 @@ REFUSED_PAUSE_S: Final = 5.0
 DECISION_S: Final = 0.5
 """How long a connection is held while it is not yet decided whether its app is watched."""
 POLL_S: Final = 0.5
-BATCH: Final = 200
+BATCH: Final = 20
 """How many events of a journal are handed on at a time, so that a screen stays awake."""
 OLD_S: Final = 3600.0
 """A dead worker's journal older than this is not shown."""
@@ -163,7 +163,9 @@ class WorkerLink:
                 continue
             self._answered = time.monotonic()
             self._become("live")
-            self._hub.emit([event for message in messages if (event := self._event(message)) is not None])
+            async with self._hub.turn:
+                self._hub.emit([event for message in messages if (event := self._event(message)) is not None])
+                await asyncio.sleep(0)  # of many workers with much to say, one at a turn of the loop
             if any(isinstance(message, Bye) for message in messages):
                 return True
         return False
@@ -274,8 +276,9 @@ class WorkerLink:
 
     async def _emit_slowly(self, events: list[Event]) -> None:
         for start in range(0, len(events), BATCH):
-            self._hub.emit(events[start : start + BATCH])
-            await asyncio.sleep(0)
+            async with self._hub.turn:
+                self._hub.emit(events[start : start + BATCH])
+                await asyncio.sleep(0)
 
     # -- telling -------------------------------------------------------------------------------------------------
 

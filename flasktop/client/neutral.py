@@ -6,7 +6,9 @@ Nearly all text is harmless, so a message is looked through first and rebuilt on
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from itertools import chain
+from operator import attrgetter
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -29,6 +31,10 @@ from flasktop.protocol.talk import ToReader
 from flasktop.protocol.text import neutral
 
 M = TypeVar("M")
+
+_PATH: Final = attrgetter("path")
+_ERROR: Final = attrgetter("error")
+_SPANS: Final = attrgetter("spans")
 
 
 def neutral_message(message: ToReader) -> ToReader:
@@ -95,7 +101,7 @@ def neutral_definitions(definitions: Definitions) -> Definitions:
 
 def neutral_frame(frame: Frame) -> Frame:
     """Return ``frame`` with paths, error names and what the sample names neutral."""
-    traces = _each(frame.traces, _neutral_trace)
+    traces = frame.traces if _all_harmless(frame.traces) else _each(frame.traces, _neutral_trace)
     outside = _each(frame.outside, _neutral_outside)
     sample = frame.sample and _neutral_sample(frame.sample)
     if traces is frame.traces and outside is frame.outside and sample is frame.sample:
@@ -120,6 +126,12 @@ def died_requests(pid: int, records: tuple[SlotRecord, ...]) -> tuple[DiedReques
 
 def _harmless(text: str) -> bool:
     return text.isascii() and text.isprintable()
+
+
+def _all_harmless(traces: tuple[Trace, ...]) -> bool:
+    """Whether all text of many traces is harmless: joined and looked at once, since nearly always it is."""
+    errors = map(_ERROR, chain.from_iterable(map(_SPANS, traces)))
+    return _harmless("".join(chain(map(_PATH, traces), map(_ERROR, traces), errors)))
 
 
 def _each(items: tuple[M, ...], change: Callable[[M], M]) -> tuple[M, ...]:

@@ -62,6 +62,7 @@ class Watcher:
         self._chosen: RunningApp | None = None
         self._place_problems: list[FlasktopError] = []
         self._target_problem: FlasktopError | None = None
+        self.turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._swept = -SWEEP_S

@@ -12,6 +12,8 @@ from flasktop.commands.output import USAGE
 from flasktop.commands.screen import has_terminal, show
 
 DEFAULT_PANEL = "endpoints"
+FIRST_S = 60.0
+"""Seconds of history that come first, so that the newest minute stands at once; older history follows, newest first."""
 
 if TYPE_CHECKING:
     from flasktop.tui.options import AttachOptions
@@ -37,7 +39,8 @@ def attach(target: str | None, *, directory: str | None, options: AttachOptions)
     from flasktop.client.watch import Watcher
     from flasktop.tui.app import FlasktopApp
 
-    return asyncio.run(show(FlasktopApp(Watcher(target, directory=directory), options)))
+    watcher = Watcher(target, directory=directory, history_s=FIRST_S)
+    return asyncio.run(show(FlasktopApp(watcher, options)))
 
 
 def screen_options(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ async def show(app: App[None]) -> int:
     SIGHUP ends the process at once: the terminal is gone, and with it whoever would take what the screen still
     writes. Leaving in order could then wait for ever, and burn a core with reading nothing.
     """
+    _collect_seldom()
     signals: list[int] = []
     loop = asyncio.get_running_loop()
 
@@ -49,6 +51,14 @@ async def show(app: App[None]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # what comes now is the clearing up
     return 128 + signals[0] if signals else app.return_code or 0
+
+
+def _collect_seldom() -> None:
+    """Leave what was imported to itself, and look for cycles less often: a store is large and has none, and each full
+    collection walks through all of it while the screen stands still."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _assumed_size() -> tuple[int, int] | None:

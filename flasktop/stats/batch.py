@@ -133,7 +133,7 @@ def _trace_sums(traces: list[Trace]) -> tuple[Columns, Sequence[int], Sequence[i
     ) = zip(*map(_TRACE, traces), strict=True)  # fmt: skip
     count, duration, first_byte = len(traces), sum(durations), sum(first_bytes)
     if min(cpus) >= 0 and min(sql_cpus) >= 0 and min(waits) >= 0:
-        clocks = sum(cpus), sum(sql_cpus), sum(waits), count
+        clocks: tuple[int, ...] | None = sum(cpus), sum(sql_cpus), sum(waits), count
     else:
         clocks = (0, 0, 0, 0) if max(cpus) < 0 else None
     if min(first_bytes) < 0 or clocks is None:

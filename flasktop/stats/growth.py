@@ -8,8 +8,9 @@ and their sum agree: garbage that waits for a collection comes and goes, a leak 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flasktop.protocol.messages import Frame
@@ -19,6 +20,9 @@ from flasktop.stats.memory_views import EndpointGrowth
 if TYPE_CHECKING:
     from flasktop.stats.rows import Rows
     from flasktop.stats.workers import Worker
+
+_ROUTE: Final = attrgetter("route")
+_CPU: Final = attrgetter("cpu_us")
 
 KEPT: Final = 120
 """Intervals kept per endpoint and worker."""
@@ -64,7 +68,7 @@ class Growth:
         self._restart()
 
     def _restart(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._counts: Counter[int] = Counter()
         self._cpu_us = 0
         self._whole = True
 
@@ -75,16 +79,17 @@ class Growth:
         if frame.seq != self._seq + 1 or len(frame.traces) != frame.finished:
             self._whole = False
         self._seq = frame.seq
-        for trace in frame.traces:
-            self._take(trace)
+        if frame.traces:
+            self._take(frame.traces)
         if frame.sample is not None:
             self._end(frame.sample, frame.mono)
             self._start, self._mono = frame.sample, frame.mono
             self._restart()
 
-    def _take(self, trace: Trace) -> None:
-        self._counts[trace.route] = self._counts.get(trace.route, 0) + 1
-        self._cpu_us = UNKNOWN if trace.cpu_us == UNKNOWN or self._cpu_us == UNKNOWN else self._cpu_us + trace.cpu_us
+    def _take(self, traces: tuple[Trace, ...]) -> None:
+        self._counts.update(map(_ROUTE, traces))
+        cpu_us = list(map(_CPU, traces))
+        self._cpu_us = UNKNOWN if UNKNOWN in cpu_us or self._cpu_us == UNKNOWN else self._cpu_us + sum(cpu_us)
 
     def _end(self, sample: Sample, mono: float) -> None:
         start = self._start

@@ -121,7 +121,7 @@ class Rows:
         return number, statement << KEY_BITS
 
     def uses_of(self, endpoint: int) -> dict[int, tuple[int, int]]:
-        """Return ``use`` of each statement that an endpoint (or ``OUTSIDE``) is known to run, by the statement's row."""
+        """Return ``use`` of each statement that an endpoint (or ``OUTSIDE``) is known to run, by statement row."""
         return self._uses.setdefault(endpoint, {})
 
     def find_endpoint(self, key: EndpointKey) -> int | None:

@@ -19,8 +19,9 @@ from flasktop.stats.windows import EndpointSums
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for. ``worker`` is a worker's number (None: all); ``since`` is where the data begins on the reader's
-    clock, ``seconds`` the time that the counts cover; ``detail``: whether distributions are those of the selection."""
+    """What is asked for. ``worker`` is a worker's number (None: all); ``since`` is where the data begins on the
+    reader's clock, ``seconds`` the time that the counts cover; ``detail``: whether distributions are those of the
+    selection."""
 
     now: float
     window: Window
@@ -35,8 +36,8 @@ class Selection:
     """What rows are made of, reckoned when first looked at: a picture of endpoints costs nothing for statements.
 
     It holds for the moment in which it was made. ``exact`` are the exact sums that ALL shows (None: another window).
-    ``maxima`` (us) are known for ALL only; elsewhere the largest value is taken from the distribution. Distributions are
-    empty where they are not known (a single worker's).
+    ``maxima`` (us) are known for ALL only; elsewhere the largest value is taken from the distribution. Distributions
+    are empty where they are not known (a single worker's).
     """
 
     def __init__(self, rows: Rows, timeline: Timeline, asked: Asked, exact: Sums | None) -> None:

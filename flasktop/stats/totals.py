@@ -18,7 +18,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from flasktop.protocol.messages import Frame, Totals
 from flasktop.protocol.records import Span, Trace
 from flasktop.protocol.totals import RouteTotal, StatementTotal
-from flasktop.stats.columns import COUNT, ENDPOINT_COLUMNS, S_COUNT, STATEMENT_COLUMNS
+from flasktop.stats.columns import COUNT, ENDPOINT_COLUMNS, STATEMENT_COLUMNS
 from flasktop.stats.rows import OUTSIDE
 from flasktop.stats.sums import Columns, Sums, route_columns, span_columns, statement_columns, trace_columns
 
@@ -70,6 +70,10 @@ class Table(Generic[T]):
             return self._none, self._nothing
         start = number * self._columns
         return tuple(self._values[start : start + self._columns]), beside
+
+    def count(self, number: int) -> int:
+        """Return the first column of an id."""
+        return self._values[number * self._columns] if 0 <= number < len(self._beside) else 0
 
     def set(self, number: int, columns: Columns, beside: T) -> None:
         """Keep columns of an id; one beyond any table's bound is not kept."""
@@ -180,13 +184,15 @@ class WorkerTotals:
         self._on_top = Sums()
 
     def _take_route(self, total: RouteTotal, groups: list[Sums]) -> None:
-        before, statuses_before = self._routes.get(total.route)
-        if total.count <= before[COUNT]:
+        counted = self._routes.count(total.route)
+        if total.count <= counted:
             return
+        known = self._routes.get(total.route) if groups else None
         columns = route_columns(total)
         self._routes.set(total.route, (*columns, total.max_us), total.statuses)
-        self._finished += total.count - before[COUNT]
-        if groups:
+        self._finished += total.count - counted
+        if known is not None:
+            before, statuses_before = known
             row = self._resolver.endpoint_row(total.route)
             added = tuple(map(sub, columns, before))
             statuses = [(status, count - statuses_before.get(status, 0)) for status, count in total.statuses.items()]
@@ -194,13 +200,14 @@ class WorkerTotals:
                 sums.endpoint(row).add(added, statuses, 0 if self._base else total.max_us)
 
     def _take_statement(self, total: StatementTotal, groups: list[Sums]) -> None:
-        before, routes_before = self._statements.get(total.statement)
-        if total.count <= before[S_COUNT]:
+        if total.count <= self._statements.count(total.statement):
             return
+        known = self._statements.get(total.statement) if groups else None
         columns = statement_columns(total)
         routes = _shared(total.routes)
         self._statements.set(total.statement, columns, routes)
-        if groups:
+        if known is not None:
+            before, routes_before = known
             row = self._resolver.statement_row(total.statement)
             added = tuple(map(sub, columns, before))
             new_routes = set(routes).difference(routes_before)

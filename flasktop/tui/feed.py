@@ -41,6 +41,9 @@ class Views(Protocol):
     def queries(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> tuple[QueryRow, ...]: ...
+    def statement_count(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> int: ...
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]: ...
     def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]: ...
     def in_flight(self, now: float, *, app: str | None = None, worker: WorkerId | None = None) -> InFlightView: ...
@@ -110,6 +113,14 @@ class CachedViews:
     ) -> tuple[QueryRow, ...]:
         return self._once(
             ("queries", now, window, app, worker), lambda: self._views.queries(now, window, app=app, worker=worker)
+        )
+
+    def statement_count(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> int:
+        return self._once(
+            ("statement_count", now, window, app, worker),
+            lambda: self._views.statement_count(now, window, app=app, worker=worker),
         )
 
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]:
@@ -193,6 +204,7 @@ class LiveFeed:
         store.summary(self._now, self.window, app=self.app, worker=self.worker)
         store.endpoints(self._now, self.window, app=self.app, worker=self.worker)
         store.queries(self._now, self.window, app=self.app, worker=self.worker)
+        store.statement_count(self._now, self.window, app=self.app, worker=self.worker)
 
     def thaw(self) -> None:
         """Go on with the present."""

@@ -104,9 +104,7 @@ def main() -> None:
     print(
         f"{options.workers} workers, {options.rate:,} traces/s recorded, 5 statements each, {options.rounds} rounds\n"
     )
-    print(
-        "| endpoints × statements | traces/s, one core (quartiles) | us a trace | refresh | at a tenth | queries, first |"
-    )
+    print("| endpoints × statements | traces/s (quartiles) | us a trace | refresh | at a tenth | queries, first |")
     print("| --- | --- | --- | --- | --- | --- |")
     sizes = [(each, each * STATEMENTS_EACH) for each in options.endpoints]
     loads = [Traffic(argparse.Namespace(**{**vars(options), "endpoints": e, "statements": s})) for e, s in sizes]

@@ -28,7 +28,7 @@ _POOL_LEAST = 4_000
 
 @dataclass
 class Pooled:
-    """One trace of the pool: ``body`` is its encoding after its number, ``statements`` (id, execute, fetch) its spans."""
+    """One trace of the pool: ``body`` is its encoding after its number, ``statements`` its (id, execute, fetch)."""
 
     body: bytes
     route: int

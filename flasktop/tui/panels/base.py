@@ -70,6 +70,10 @@ class ListPanel(Vertical, Generic[R]):
         """All rows of this panel."""
         raise NotImplementedError
 
+    def count(self, feed: Feed) -> int:
+        """How many rows there are, for the tab; asked of panels that are not shown, so let it cost little."""
+        return len(self.rows(feed))
+
     def key(self, row: R) -> Hashable:
         """What makes a row the same row at the next refresh."""
         raise NotImplementedError

@@ -126,6 +126,9 @@ class QueriesPanel(ListPanel[QueryRow]):
     def rows(self, feed: Feed) -> Sequence[QueryRow]:
         return feed.store.queries(feed.now(), feed.window, app=feed.app, worker=feed.worker)
 
+    def count(self, feed: Feed) -> int:
+        return feed.store.statement_count(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+
     def key(self, row: QueryRow) -> Hashable:
         return row.key
 

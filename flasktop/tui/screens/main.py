@@ -117,7 +117,7 @@ class MainScreen(ViewScreen):
         self.query_one(TabLine).show([self._tab(panel) for panel in panels], self.active.panel, self._notes())
 
     def _tab(self, panel: ListPanel[object]) -> Tab:
-        rows = None if panel.panel == "log" else len(panel.rows(self.feed))
+        rows = None if panel.panel == "log" else panel.count(self.feed)
         return Tab(panel.panel, panel.digit, panel.title, rows)
 
     def _notes(self) -> list[Note]:

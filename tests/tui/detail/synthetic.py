@@ -99,6 +99,9 @@ class Shop:
     def queries(self, *_: Any, **__: Any) -> tuple[QueryRow, ...]:
         return tuple(detail.row for detail in self.statement_details.values())
 
+    def statement_count(self, *_: Any, **__: Any) -> int:
+        return len(self.statement_details)
+
     def workers(self, now: float, window: Window) -> tuple[WorkerRow, ...]:
         return tuple(_worker(worker, str(Path(self.code).parent.parent)) for worker in WORKERS)
 
