@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from math import ceil
 from typing import Final
 
@@ -58,7 +58,13 @@ BUCKETS: Final = bucket(MAX_US) + 1
 KEY_BITS: Final = BUCKETS.bit_length()
 """So many bits hold a bucket's number (for keys of row and bucket in one integer)."""
 
-SMALL: Final[Sequence[int]] = tuple(bucket(us) for us in range(1 << 16))
+
+def _spread(index: int) -> Iterable[int]:
+    low, high = bounds(index)
+    return repeat(index, high - low)
+
+
+SMALL: Final[Sequence[int]] = tuple(chain.from_iterable(map(_spread, range(bucket(1 << 16)))))
 """``bucket(us)`` for durations below 65.5 ms, by index: what ingest looks up."""
 
 VALUES: Final[Sequence[float]] = tuple(representative(index) for index in range(BUCKETS))

@@ -167,7 +167,8 @@ class WorkerTotals:
 
     def requests(self) -> int:
         """Return how many requests the worker finished since its start, as far as this reader was told."""
-        return self._finished + sum(sums.columns[COUNT] for sums in self.on_top().endpoints.values())
+        summed = sum(sums.columns[COUNT] for sums in self._on_top.endpoints.values())
+        return self._finished + summed + len(self._traces) - self._counted
 
     def requests_since_base(self) -> int:
         """Return how many requests the worker finished since ``set_base``, else since its start."""

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
 from flasktop.client.apps import RunningApp
-from flasktop.protocol.events import Event, WorkerId
+from flasktop.protocol.events import CaughtUp, Event, Joined, WorkerId
 from flasktop.protocol.text import neutral
 from flasktop.stats.store import Store
 from flasktop.stats.views import Summary, Window
@@ -87,6 +87,7 @@ class FlasktopApp(App[None]):
         self.feed = LiveFeed(self.store, clock, self.memory.choices.window)
         self.heaps = HeapDesk(self, source, clock, self.show_now)
         self.findings = FindingsDesk(self, self.store, source, clock, self.tick, options.limits)
+        self._begun = False
         self._frozen_at: float | None = None
         self._timer: Timer | None = None
 
@@ -111,6 +112,10 @@ class FlasktopApp(App[None]):
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:
             self.store.apply(event)
+            if not self._begun and isinstance(event, (Joined, CaughtUp)):
+                self._begun = isinstance(event, CaughtUp)
+                self.call_later(self._look_for_app)
+                self.call_later(self.tick)  # the first picture waits for no timer
 
     def _look_for_app(self) -> None:
         """Show the start screen until there is an app to watch, and the main one as soon as there is."""

@@ -101,13 +101,14 @@ def attached(rate: int, options: argparse.Namespace) -> Iterator[tuple[Terminal,
 
 def keys(terminal: Terminal, count: int) -> list[float]:
     """Return how long each of some key presses took to be answered, in milliseconds."""
-    rng, took = random.Random(2), []
+    rng = random.Random(2)
+    took: list[float] = []
     while len(took) < count:
         terminal.press(b"/")
-        terminal.rest(0.5)
+        terminal.until(b"/regex/")
         typed = "!"
         terminal.press(typed.encode())
-        terminal.rest(0.3)
+        terminal.until(b"!")
         for _ in range(min(20, count - len(took))):
             typed += rng.choice("vxyz")
             terminal.rest(rng.uniform(0.05, 0.2))

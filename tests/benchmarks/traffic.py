@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from flasktop.protocol.codec import HEADER, encode
 from flasktop.protocol.events import CaughtUp, Defined, Event, Joined, Totalled
 from flasktop.protocol.messages import Totals
-from flasktop.protocol.records import RouteTotal, StatementTotal
+from flasktop.protocol.records import Trace
+from flasktop.protocol.totals import RouteTotal, StatementTotal
 from tests.stats.builders import AT, NOW, Source, make_frame, make_sample, make_span, make_trace
 
 FRAMES = 5
@@ -171,13 +172,13 @@ class Traffic:
         ]
         trace = make_trace(0, route, ms=rng.lognormvariate(3, 0.8), path=f"/shop/{route}/{number}", spans=spans)
         body = encode(trace)[HEADER:]
-        assert body.startswith(b"\xdc\x00\x15\x00"), "a trace is an array of 21, its number first"
+        assert body.startswith(_TRACE_HEAD[:3] + b"\x00"), "a trace is a long array, its number first"
         used = [(span.statement, span.execute_us, span.fetch_us) for span in spans]
         return Pooled(body[4:], route, trace.duration_us, trace.execute_us, trace.fetch_us, used)
 
 
-_TRACE_HEAD = b"\xdc\x00\x15\xce"
-"""An array of 21 elements, the first an integer of four bytes."""
+_TRACE_HEAD = b"\xdc" + len(Trace.__struct_fields__).to_bytes(2, "big") + b"\xce"
+"""An array of all fields, the first of them an integer of four bytes."""
 
 _EMPTY_TRACES = b"\x90\x90\x00"
 """No traces, no outside spans, none of those dropped: what a frame without traces has in their place."""

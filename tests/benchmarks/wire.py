@@ -19,13 +19,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from flasktop.protocol.codec import decoder_for_worker, encode
-from flasktop.protocol.messages import Caught, Subscribe
+from flasktop.protocol.messages import Caught, Hello, Subscribe
 from flasktop.rendezvous import WorkerFiles, bind
 from tests.benchmarks.traffic import FRAMES, Traffic, WireWorker, add_options
 from tests.stats.builders import make_hello
 
 GROUP = 4242
+BYTES_EACH = 270
+"""About so many bytes of a journal a trace takes, with its part of the totals."""
 
 
 class Served:
@@ -42,6 +46,7 @@ class Served:
 
     def say(self, frame: bytes) -> None:
         """Send a live frame to whoever has caught up."""
+        self._readers = [writer for writer in self._readers if not writer.is_closing()]
         for writer in self._readers:
             writer.write(frame)
 
@@ -76,12 +81,9 @@ class Served:
             await writer.drain()
             await asyncio.sleep(0)
         await reader.read()
-        self._readers.remove(writer)
 
 
-def _hello(started: float) -> object:
-    import msgspec
-
+def _hello(started: float) -> Hello:
     hello = make_hello(os.getpid(), mono=time.monotonic(), at=time.time(), age_s=time.time() - started)
     return msgspec.structs.replace(hello, agent_started_at=started, group=GROUP)
 
@@ -92,7 +94,7 @@ async def serve(options: argparse.Namespace) -> None:
     traffic = Traffic(options, start=time.monotonic() - lasting, at=time.time() - lasting)
     first = traffic.workers[0]
     history: list[tuple[float, bytes]] = []
-    per_frame = options.journal_bytes / 135 / (lasting * FRAMES)
+    per_frame = options.journal_bytes / BYTES_EACH / (lasting * FRAMES)
     due, written = 0.0, 0
     for number in range(int(lasting * FRAMES)):
         due += per_frame
@@ -100,6 +102,7 @@ async def serve(options: argparse.Namespace) -> None:
         mono = (number + 1) / FRAMES
         history.append((mono, traffic.frame(first, mono, count, number % FRAMES == FRAMES - 1)))
         written += len(history[-1][1])
+    traffic.start, traffic.at = time.monotonic() - lasting, time.time() - lasting  # making it took its time
     born = int(time.time() * 1_000) - 600_000
     served = []
     for number, worker in enumerate(traffic.workers):

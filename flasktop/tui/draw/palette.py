@@ -119,7 +119,17 @@ NO_COLOR_PALETTE: Final = Palette(
 
 def palette_of(app: App[Any]) -> Palette:
     """The palette of an app's active theme, or the one without colour where the app honours ``NO_COLOR``."""
-    return NO_COLOR_PALETTE if app.no_color else palette_for(app.current_theme)
+    if app.no_color:
+        return NO_COLOR_PALETTE
+    theme = app.current_theme
+    known = _known.get(theme.name)
+    if known is None or known[0] is not theme:
+        known = _known[theme.name] = (theme, palette_for(theme))
+    return known[1]
+
+
+_known: Final[dict[str, tuple[Theme, Palette]]] = {}
+"""Palettes by their themes' names: every line that is drawn asks for one, and a theme takes a millisecond."""
 
 
 def is_ansi(theme: Theme) -> bool:
