@@ -19,7 +19,7 @@ from flasktop.stats.rings import LOG, Kept, Rings
 from flasktop.stats.rows import Rows
 from flasktop.stats.workers import Worker
 
-MAX_GATHERED: Final = 1_000
+MAX_GATHERED: Final = 2_500
 """So many traces (or spans outside of traces) are gathered before they are reckoned unasked: it bounds the memory that
 they hold, and for how long the reckoning keeps a key press waiting."""
 
