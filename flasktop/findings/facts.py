@@ -81,7 +81,7 @@ class Facts:
         self._evidence = evidence or EvidenceBook()
         self._limits = limits or Limits()
         self._survey = store.survey(now, window, app=app)
-        self._endpoints: tuple[EndpointRow, ...] | None = None
+        self._endpoints: dict[Window, tuple[EndpointRow, ...]] = {}
         self._queries: tuple[QueryRow, ...] | None = None
         self._details: dict[EndpointKey, EndpointDetail | None] = {}
         self._statements: dict[StatementKey, StatementDetail | None] = {}
@@ -99,10 +99,14 @@ class Facts:
 
     def endpoints(self) -> tuple[EndpointRow, ...]:
         """The endpoints that were called often enough to say something of them, the most total time first."""
-        if self._endpoints is None:
-            rows = self._survey.endpoints()
-            self._endpoints = tuple(row for row in rows if row.count >= ENOUGH)
-        return self._endpoints
+        return tuple(row for row in self.endpoints_in(self.window) if row.count >= ENOUGH)
+
+    def endpoints_in(self, window: Window) -> tuple[EndpointRow, ...]:
+        """All endpoints that were called in another window, to compare it with this one."""
+        if window not in self._endpoints:
+            survey = self._survey if window is self.window else self._store.survey(self.now, window, app=self.app)
+            self._endpoints[window] = survey.endpoints()
+        return self._endpoints[window]
 
     def endpoint(self, key: EndpointKey) -> EndpointDetail | None:
         """The statements, kept requests and latencies of an endpoint."""

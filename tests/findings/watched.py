@@ -34,7 +34,7 @@ class Watched:
         """Request ``path`` so often, and wait until the journal has it."""
         client = self.app.test_client()
         for _ in range(times):
-            client.open(path, **options).get_data()
+            client.open(path, buffered=True, **options)  # closed, also where the app failed
         self._visits += times
         until(lambda: sum(len(frame.traces) for frame in self.box.frames) >= self._visits)
 

@@ -19,8 +19,8 @@ LINES = 80
 FORGET_AT = 4_000
 """The fault is real, but a demo left alone over night must not eat the machine."""
 
-KEPT = 100
-"""How many quotes the healthy twin keeps."""
+KEPT = 8
+"""How many quotes the healthy twin keeps: few, so that it is soon full, and stays so."""
 
 
 @dataclass
