@@ -55,7 +55,7 @@ def rise_of(before: Interval, now: Interval) -> Interval:
 
 def trend_of(points: Sequence[tuple[float, float]]) -> Interval | None:
     """How values grow with what they are paired with; None below four points. The interval lies above zero where the
-    test of Mann and Kendall finds a rise, and is without bounds where there are too few points for it (below seven). Few
+    test of Mann and Kendall finds a rise, and is without bounds where points are too few for it (below seven). Some
     points far off move it little.
 
     Sources: P. K. Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63, 1968 (estimate and

@@ -151,7 +151,8 @@ def _evidence(failing: Failing, kept: tuple[TraceView, ...], cause: SpanView | N
         ended = Counter(map(_what, kept)).most_common(3)
         named = ", ".join(f"{name or 'nothing known'} ({number})" for name, number in ended)
         last = kept[0]
-        yield f"The last {plural(len(kept), 'failure')} ended with {named}; the newest at {clock(last.at)}: {last.path}."
+        failures = plural(len(kept), "failure")
+        yield f"The last {failures} ended with {named}; the newest at {clock(last.at)}: {last.path}."
 
 
 def _fix(what: str, cause: SpanView | None) -> Fix:
