@@ -15,6 +15,7 @@ from flasktop.findings.facts import Facts, Limits
 from flasktop.findings.inspect import Report, inspect
 from flasktop.findings.model import Rule
 from flasktop.findings.registry import RULES
+from flasktop.stats.heaps import Heaps
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 
@@ -32,7 +33,8 @@ class Looking:
 
 
 class Inspection:
-    """The rules over one store. ``clock`` is the reader's monotonic clock in seconds."""
+    """The rules over one store. ``clock`` is the reader's monotonic clock in seconds; ``heaps`` are
+    those that were taken, where somebody does."""
 
     def __init__(
         self,
@@ -41,10 +43,11 @@ class Inspection:
         looking: Looking | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        heaps: Heaps | None = None,
     ) -> None:
         self.fetcher = EvidenceFetcher(store, source, clock)
         self._looking = looking or Looking()
-        self._store, self._clock = store, clock
+        self._store, self._clock, self._heaps = store, clock, heaps
 
     def look(self, window: Window, app: str | None = None) -> Report:
         """What the rules say now, with the evidence that is there."""
@@ -55,6 +58,7 @@ class Inspection:
             app=app,
             evidence=self.fetcher.book,
             limits=self._looking.limits,
+            heaps=self._heaps,
         )
         return inspect(facts, self._looking.rules)
 

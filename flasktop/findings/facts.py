@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from flasktop.errors import ConfigurationError
 from flasktop.findings.evidence import EvidenceBook, Need, Unavailable
 from flasktop.findings.model import Threshold
+from flasktop.stats.heaps import Heaps
 from flasktop.stats.in_flight import InFlightView
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.store import Store
@@ -64,7 +65,9 @@ class Limits:
 
 
 class Facts:
-    """The facts of one moment, each read once, over ``window`` and for one ``app`` or all."""
+    """The facts of one moment, each read once, over ``window`` and for one ``app`` or all.
+
+    ``heaps`` are those that were taken, where somebody does."""
 
     def __init__(
         self,
@@ -75,8 +78,10 @@ class Facts:
         app: str | None = None,
         evidence: EvidenceBook | None = None,
         limits: Limits | None = None,
+        heaps: Heaps | None = None,
     ) -> None:
         self.now, self.window, self.app = now, window, app
+        self.heaps = heaps
         self._store = store
         self._evidence = evidence or EvidenceBook()
         self._limits = limits or Limits()

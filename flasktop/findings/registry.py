@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from flasktop.findings.model import Rule, Threshold
-from flasktop.findings.rules import errors, held, missing_index, repeated, unbounded
+from flasktop.findings.rules import errors, growing, held, missing_index, repeated, unbounded
 
 RULES: Final[tuple[Rule, ...]] = (
     repeated.RULE,
@@ -13,13 +13,7 @@ RULES: Final[tuple[Rule, ...]] = (
     unbounded.RULE,
     errors.RULE,
     held.RULE,
-
-RULES: Final[tuple[Rule, ...]] = (
-    repeated.RULE,
-    missing_index.RULE,
-    unbounded.RULE,
-    errors.RULE,
-    held.RULE,
+    growing.RULE,
 )  # fmt: skip
 """In the order in which they are asked."""
 

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flasktop.protocol.records import UNKNOWN, Sample
-from flasktop.stats.memory_views import EndpointGrowth, GcGeneration, MemoryRow
+from flasktop.stats.memory_views import EndpointGrowth, GcGeneration, MemoryRow, Moment
 from flasktop.stats.views import Window
 
 if TYPE_CHECKING:
@@ -30,16 +30,6 @@ _FINE_SECONDS: Final = 300
 _COARSE_STEP: Final = 10
 _COARSE_SECONDS: Final = 3_600
 _FULL_KEPT: Final = 240
-
-
-class Moment(NamedTuple):
-    """What one sample said of memory. ``blocks`` UNKNOWN where they were not counted then."""
-
-    at: float
-    rss: int
-    blocks: int
-    gc_counts: tuple[int, ...]
-    gc_pauses_us: tuple[int, ...]
 
 
 class Full(NamedTuple):
@@ -64,7 +54,7 @@ class MemoryHistory:
 
     def add(self, at: float, sample: Sample) -> None:
         """Take a sample of the moment ``at`` (reader's clock)."""
-        moment = Moment(at, sample.rss_bytes, sample.allocated_blocks, sample.gc_counts, sample.gc_pauses_us)
+        moment = _moment(at, sample)
         for moments, step, size in ((self._fine, 1, _FINE_SECONDS), (self._coarse, _COARSE_STEP, _COARSE_SECONDS)):
             slot = int(at // step)
             moments[slot] = max(moments.get(slot, moment), moment, key=_worth)
@@ -98,6 +88,12 @@ class MemoryHistory:
         """Return all moments, oldest first."""
         by_time = {moment.at: moment for moments in (self._coarse, self._fine) for moment in moments.values()}
         return [by_time[at] for at in sorted(by_time)]
+
+
+def _moment(at: float, sample: Sample) -> Moment:
+    counts, pauses = sample.gc_counts, sample.gc_pauses_us
+    blocks, agent = sample.allocated_blocks, sample.agent_bytes
+    return Moment(at, sample.rss_bytes, blocks, counts, pauses, sample.requests, agent)
 
 
 def _worth(moment: Moment) -> tuple[bool, float]:
@@ -147,6 +143,7 @@ def memory_row(worker: Worker, now: float, window: Window, growth: Iterable[Endp
         gc=gc,
         gc_share=sum(each.share for each in gc) if gc else None,
         growth=tuple(growth),
+        moments=tuple(everything),
     )
 
 
@@ -160,7 +157,8 @@ def _generations(history: MemoryHistory, worker: Worker, now: float, window: Win
     if window is not Window.ALL:
         known = [moment for moment in history.everything() if moment.gc_counts]
         earlier = [moment for moment in known if moment.at <= now - (window.value or 0)]
-        began, _, _, counted, pauses = earlier[-1] if earlier else known[0]
+        then = earlier[-1] if earlier else known[0]
+        began, counted, pauses = then.at, then.gc_counts, then.gc_pauses_us
     seconds = max(at - began, 1.0)
     return tuple(
         GcGeneration(

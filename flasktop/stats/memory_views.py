@@ -7,9 +7,23 @@ samples.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flasktop.protocol.events import WorkerId, WorkerState
 from flasktop.stats.views import EndpointKey
+
+
+class Moment(NamedTuple):
+    """What one sample said of memory, ``at`` on the reader's clock. ``blocks`` UNKNOWN where they were not counted
+    then; ``agent`` is what of ``rss`` flasktop's journal and tables hold, in bytes; ``requests`` had finished."""
+
+    at: float
+    rss: int
+    blocks: int
+    gc_counts: tuple[int, ...]
+    gc_pauses_us: tuple[int, ...]
+    requests: int
+    agent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class EndpointGrowth:
 class MemoryRow:
     """The memory of one worker. ``*_trend`` are one value an interval of the window, oldest first; USS and PSS are
     measured rarely: ``full_age_s`` ago, and their trends hold every measurement there was. ``gc_share_trend`` is the
-    part of the time spent in garbage collection."""
+    part of the time spent in garbage collection. ``moments`` are all that are kept, up to an hour, oldest first."""
 
     worker: WorkerId
     state: WorkerState
@@ -65,3 +79,4 @@ class MemoryRow:
     gc: tuple[GcGeneration, ...]
     gc_share: float | None
     growth: tuple[EndpointGrowth, ...]
+    moments: tuple[Moment, ...] = ()

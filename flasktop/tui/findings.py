@@ -11,6 +11,7 @@ from flasktop.findings.evidence import Need
 from flasktop.findings.facts import Limits
 from flasktop.findings.inspect import Report
 from flasktop.findings.model import Finding, FindingKey, Severity
+from flasktop.stats.heaps import Heaps
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 from flasktop.tui.source import Source
@@ -30,7 +31,7 @@ WINDOW: Final = Window.FIVE_MINUTES
 
 class FindingsDesk:
     """Asks the rules about ``store`` and fetches evidence from ``source``. ``clock`` is the reader's, in seconds;
-    ``changed`` is called when evidence has come."""
+    ``changed`` is called when evidence has come; ``heaps`` are those that this reader takes."""
 
     def __init__(
         self,
@@ -40,12 +41,13 @@ class FindingsDesk:
         clock: Callable[[], float],
         changed: Callable[[], None],
         limits: Limits | None = None,
+        heaps: Heaps | None = None,
     ) -> None:
         self.report = Report()
         self.marks: dict[Hashable, Severity] = {}
         self.looked_at: float | None = None
         self._app, self._clock, self._changed = app, clock, changed
-        self._inspection = Inspection(store, source, Looking(limits or Limits()), clock=clock)
+        self._inspection = Inspection(store, source, Looking(limits or Limits()), clock=clock, heaps=heaps)
         self._next = float("-inf")
         self._of: str | None = None
 

@@ -109,10 +109,8 @@ def _evidence(where: Place, found: list[Kept], workers: dict[WorkerId, WorkerRow
     for worker in workers.values():
         for pool in worker.pools:
             if pool.engine == where.engine and pool.size > 0:
-                yield (
-                    f"In process {worker.worker.pid} {pool.checked_out} connections are out; its pool keeps {pool.size} "
-                    "and makes more only up to its overflow."
-                )
+                pid, out = worker.worker.pid, pool.checked_out
+                yield f"In process {pid} {out} connections are out; its pool keeps {pool.size} and makes few more."
 
 
 def _fix(where: Place) -> Fix:

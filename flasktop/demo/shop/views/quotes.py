@@ -15,11 +15,11 @@ from flasktop.demo.shop.models import Product
 
 pages = Blueprint("quotes", __name__)
 
-LINES = 80
-FORGET_AT = 4_000
+LINES = 240
+FORGET_AT = 1_400
 """The fault is real, but a demo left alone over night must not eat the machine."""
 
-KEPT = 8
+KEPT = 4
 """How many quotes the healthy twin keeps: few, so that it is soon full, and stays so."""
 
 
