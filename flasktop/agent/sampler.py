@@ -33,6 +33,7 @@ OLDEST: Final = GENERATIONS - 1
 class GcClock:
     """Counts garbage collections and the time that they take by generation, through ``gc.callbacks``.
 
+    ``cpu_ns`` is the CPU time of all of them: a pause is longer where others had the processor meanwhile.
     ``last_full_ns`` is what the newest collection of the oldest generation took, 0 before the first one.
     """
 
@@ -41,13 +42,15 @@ class GcClock:
         self.pauses_ns = [0] * GENERATIONS
         self.longest_ns = [0] * GENERATIONS
         self.last_full_ns = 0
-        self._start_ns = 0
+        self.cpu_ns = 0
+        self._start_ns = self._start_cpu = 0
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
-            self._start_ns = time.perf_counter_ns()
+            self._start_ns, self._start_cpu = time.perf_counter_ns(), time.thread_time_ns()
         elif self._start_ns:
             took = time.perf_counter_ns() - self._start_ns
+            self.cpu_ns += time.thread_time_ns() - self._start_cpu
             generation = info["generation"]
             self.counts[generation] += 1
             self.pauses_ns[generation] += took
@@ -134,6 +137,7 @@ class Sampler:
             self._count_blocks(),
             *held,
             capacity,
+            self._gc.cpu_ns // 1000,
         )
 
     def _measure_dear(self, now: float) -> None:

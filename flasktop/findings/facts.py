@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from flasktop.errors import ConfigurationError
 from flasktop.findings.evidence import EvidenceBook, Need, Unavailable
 from flasktop.findings.model import Threshold
+from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import Heaps
 from flasktop.stats.in_flight import InFlightView
 from flasktop.stats.memory_views import MemoryRow
@@ -113,6 +114,10 @@ class Facts:
             self._endpoints[window] = survey.endpoints()
         return self._endpoints[window]
 
+    def endpoints_of(self, worker: WorkerId) -> tuple[EndpointRow, ...]:
+        """The endpoints as one worker served them: counts and means, no percentiles."""
+        return self._store.endpoints(self.now, self.window, app=self.app, worker=worker)
+
     def endpoint(self, key: EndpointKey) -> EndpointDetail | None:
         """The statements, kept requests and latencies of an endpoint."""
         if key not in self._details:
@@ -142,6 +147,11 @@ class Facts:
     def workers(self) -> tuple[WorkerRow, ...]:
         """The workers that are there now."""
         rows = self._store.workers(self.now, self.window)
+        return tuple(row for row in rows if row.state in ("live", "silent"))
+
+    def lately(self) -> tuple[WorkerRow, ...]:
+        """The workers that are there now, as they were in the last minute; trends have a value each two seconds."""
+        rows = self._store.workers(self.now, Window.MINUTE)
         return tuple(row for row in rows if row.state in ("live", "silent"))
 
     def memory(self) -> tuple[MemoryRow, ...]:

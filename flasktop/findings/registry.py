@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from flasktop.findings.model import Rule, Threshold
-from flasktop.findings.rules import errors, growing, held, missing_index, repeated, unbounded
+from flasktop.findings.rules import (
+    collecting,
+    errors,
+    exhausted,
+    growing,
+    held,
+    imbalance,
+    missing_index,
+    repeated,
+    saturated,
+    unbounded,
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     repeated.RULE,
@@ -14,6 +25,10 @@ RULES: Final[tuple[Rule, ...]] = (
     errors.RULE,
     held.RULE,
     growing.RULE,
+    exhausted.RULE,
+    imbalance.RULE,
+    saturated.RULE,
+    collecting.RULE,
 )  # fmt: skip
 """In the order in which they are asked."""
 

@@ -243,7 +243,8 @@ class Sample(Message, frozen=True):
 
     ``held`` are connections that are still out a second and more after their request ended, the longest first;
     ``held_beyond`` counts those that found no room there. ``capacity`` is how many requests the worker can run at the
-    same time (UNKNOWN where that is not certain).
+    same time (UNKNOWN where that is not certain). ``gc_cpu_us`` is the CPU time of all collections since the agent
+    began, which a busy machine does not lengthen as it does the pauses.
     """
 
     rss_bytes: int
@@ -272,3 +273,4 @@ class Sample(Message, frozen=True):
     held: tuple[HeldConnection, ...] = ()
     held_beyond: int = 0
     capacity: int = UNKNOWN
+    gc_cpu_us: int = UNKNOWN

@@ -93,7 +93,7 @@ class MemoryHistory:
 def _moment(at: float, sample: Sample) -> Moment:
     counts, pauses = sample.gc_counts, sample.gc_pauses_us
     blocks, agent = sample.allocated_blocks, sample.agent_bytes
-    return Moment(at, sample.rss_bytes, blocks, counts, pauses, sample.requests, agent)
+    return Moment(at, sample.rss_bytes, blocks, counts, pauses, sample.requests, agent, sample.gc_cpu_us)
 
 
 def _worth(moment: Moment) -> tuple[bool, float]:

@@ -15,7 +15,8 @@ from flasktop.stats.views import EndpointKey
 
 class Moment(NamedTuple):
     """What one sample said of memory, ``at`` on the reader's clock. ``blocks`` UNKNOWN where they were not counted
-    then; ``agent`` is what of ``rss`` flasktop's journal and tables hold, in bytes; ``requests`` had finished."""
+    then; ``agent`` is what of ``rss`` flasktop's journal and tables hold, in bytes; ``requests`` had finished;
+    ``gc_cpu_us`` of CPU were spent in garbage collection (UNKNOWN: not said), both since the worker's agent began."""
 
     at: float
     rss: int
@@ -24,6 +25,7 @@ class Moment(NamedTuple):
     gc_pauses_us: tuple[int, ...]
     requests: int
     agent: int
+    gc_cpu_us: int
 
 
 @dataclass(frozen=True, slots=True)

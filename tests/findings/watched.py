@@ -35,6 +35,10 @@ class Watched:
         client = self.app.test_client()
         for _ in range(times):
             client.open(path, buffered=True, **options)  # closed, also where the app failed
+        self.came(times)
+
+    def came(self, times: int) -> None:
+        """Wait until the journal has so many requests more, which came some other way."""
         self._visits += times
         until(lambda: sum(len(frame.traces) for frame in self.box.frames) >= self._visits)
 
