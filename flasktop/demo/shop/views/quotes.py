@@ -15,8 +15,8 @@ from flasktop.demo.shop.models import Product
 
 pages = Blueprint("quotes", __name__)
 
-LINES = 240
-FORGET_AT = 1_400
+LINES = 480
+FORGET_AT = 700
 """The fault is real, but a demo left alone over night must not eat the machine."""
 
 KEPT = 4
