@@ -1,0 +1,147 @@
+"""CPU that flasktop and its peers add to a request and to an ORM statement: the README's table.
+
+    python -m tests.benchmarks.bench_cost [--rounds N]
+
+Every contender is a process of its own with the same app (``contenders.py``). They take turns in short rounds, so
+that a busy machine disturbs all alike; each round's figure is a contender's whole CPU, all threads counted, less that
+of the bare app in the same round, and the table shows the medians. Peers come with ``pip install -e '.[bench]'``;
+one that is not installed is named and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.benchmarks.contenders import SELECTS, TEN, TRIVIAL
+from tests.benchmarks.machine import described, spread, version
+
+ROUNDS: Final = 31
+REQUESTS: Final = 3000
+TENS: Final = 200
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the table: what it is called there, which app it runs, and what must be installed for it."""
+
+    label: str
+    app: str
+    needs: tuple[str, ...] = ()
+    reader: bool = False
+
+
+CONTENDERS: Final = (
+    Contender("bare", "bare"),
+    Contender("flasktop", "flasktop"),
+    Contender("flasktop, a reader attached", "flasktop", reader=True),
+    Contender("Flask-SQLAlchemy, recorded queries", "recorded queries"),
+    Contender("prometheus_flask_exporter", "prometheus", ("prometheus_flask_exporter",)),
+    Contender("Flask-DebugToolbar", "debug toolbar", ("Flask-DebugToolbar",)),
+    Contender(
+        "OpenTelemetry (Flask, SQLAlchemy), null exporter",
+        "opentelemetry",
+        ("opentelemetry-instrumentation-flask", "opentelemetry-instrumentation-sqlalchemy", "opentelemetry-sdk"),
+    ),
+    Contender("Sentry (all traces), null transport", "sentry", ("sentry-sdk",)),
+)
+
+
+@dataclass
+class Running:
+    """A contender's process, and what was measured of it: CPU us a trivial request, and a statement, by round."""
+
+    contender: Contender
+    process: subprocess.Popen[str]
+    requests: list[float] = field(default_factory=list)
+    statements: list[float] = field(default_factory=list)
+
+    def round(self) -> None:
+        request = self._serve(TRIVIAL, REQUESTS)
+        self.requests.append(request)
+        self.statements.append((self._serve(TEN, TENS) - request) / SELECTS)
+
+    def _serve(self, path: str, count: int) -> float:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{path} {count}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline()) / count * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds to take the medians of")
+    parser.add_argument("--only", help="run the contenders whose label contains this, and the bare app")
+    options = parser.parse_args()
+    packages = dict.fromkeys(need for contender in CONTENDERS for need in contender.needs)
+    print(described("flasktop", "Flask", "Werkzeug", "SQLAlchemy", "Flask-SQLAlchemy", "msgspec", *packages))
+    wanted = [one for one in CONTENDERS if one.app == "bare" or (options.only or "") in one.label]
+    missing = [one for one in wanted if any(version(need) == "not installed" for need in one.needs)]
+    with ExitStack() as stack:
+        running = [stack.enter_context(started(one)) for one in wanted if one not in missing]
+        for turn in range(options.rounds):
+            for place in range(len(running)):
+                running[(turn + place) % len(running)].round()
+        print(f"medians of {options.rounds} rounds of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each\n")
+        print(table(running))
+    for one in missing:
+        print(f"\nLeft out, since it is not installed: {one.label} (pip install -e '.[bench]').")
+
+
+@contextmanager
+def started(contender: Contender) -> Iterator[Running]:
+    """The contender's process, ready, and its reader's where it has one."""
+    with tempfile.TemporaryDirectory(prefix="ft-") as folder, ExitStack() as stack:
+        environment = {**os.environ, "FLASKTOP_DIR": str(Path(folder) / "run"), "PYTHONWARNINGS": "ignore"}
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.benchmarks.contenders", contender.app],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise SystemExit(f"{contender.label} did not start; its error is above.")
+        if contender.reader:
+            reader = [sys.executable, "-m", "flasktop", "snapshot", "--for", "86400"]
+            attached = stack.enter_context(subprocess.Popen(reader, env=environment, stdout=subprocess.DEVNULL))
+            stack.callback(attached.kill)
+        yield Running(contender, process)
+
+
+def table(running: list[Running]) -> str:
+    """The README's table: the bare app's own cost first, then what each adds to it."""
+    bare = running[0]
+    lines = [
+        "| CPU, all threads | a trivial request | an ORM select |",
+        "| --- | --- | --- |",
+        f"| the bare app | {statistics.median(bare.requests):.0f} us | {statistics.median(bare.statements):.0f} us |",
+    ]
+    for one in running[1:]:
+        request = _added(one.requests, bare.requests)
+        statement = _added(one.statements, bare.statements)
+        lines.append(f"| {one.contender.label} | {request} | {statement} |")
+    return "\n".join(lines)
+
+
+def _added(figures: list[float], bare: list[float]) -> str:
+    differences = [one - other for one, other in zip(figures, bare, strict=True)]
+    low, high = spread(differences)
+    return f"{statistics.median(differences):+.1f} us ({low:.1f} to {high:.1f})"
+
+
+if __name__ == "__main__":
+    main()
