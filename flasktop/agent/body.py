@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter_ns
 from typing import Any, Final
 
+import msgspec
+
 from flasktop.agent.answers import SLOW_NS, first_chunk
 from flasktop.agent.guard import guard
 from flasktop.agent.trace import RequestTrace
@@ -18,20 +20,17 @@ CONTENT_LENGTH_DIGITS: Final = 18
 Finish = Callable[[RequestTrace], None]
 
 
-class Body:
+class Body(msgspec.Struct, eq=False):
     """An iterable that hands on what the app's iterable yields and ends the request when it is closed.
 
     ``close`` of the app's iterable is called exactly once, however often the server calls ours.
     """
 
-    __slots__ = ("_chunks", "_environ", "_finish", "_result", "_trace")
-
-    def __init__(self, result: Iterable[bytes], environ: dict[str, Any], trace: RequestTrace, finish: Finish) -> None:
-        self._result = result
-        self._environ = environ
-        self._trace = trace
-        self._finish = finish
-        self._chunks: Iterator[bytes] | None = None
+    _result: Any
+    _environ: dict[str, Any]
+    _trace: RequestTrace
+    _finish: Finish
+    _chunks: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         # A generator: half the cost of a __next__ of our own for each chunk.
@@ -43,7 +42,7 @@ class Body:
                         now = trace.first_byte_ns = perf_counter_ns()
                         if now - trace.start_ns > SLOW_NS:
                             first_chunk(trace, self._environ, chunk)
-                    trace.bytes_sent += length(chunk)
+                    trace.bytes_sent += len(chunk) if type(chunk) is bytes else length(chunk)
                 yield chunk
             trace.complete = True
         except GeneratorExit:  # the server has dropped our iterator: its business, see close()
@@ -99,10 +98,8 @@ def length(chunk: object) -> int:
 class SizedBody(Body):
     """A body whose length the server may ask for, as with a list: servers derive Content-Length from it."""
 
-    __slots__ = ()
-
     def __len__(self) -> int:
-        return len(self._result)  # type: ignore[arg-type]  # made only for results that have a length
+        return len(self._result)
 
 
 def wrap(result: Any, environ: dict[str, Any], trace: RequestTrace, finish: Finish) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from os import getpid
+from http import HTTPStatus
 from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flasktop.agent import flask_hooks
 from flasktop.agent.body import length, wrap
@@ -22,6 +22,10 @@ from flasktop.protocol.records import RAISED
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
     from flask import Flask
+
+_unsaid = guard.unsaid
+_current = current_trace.get
+_set_current = current_trace.set
 
 
 class Middleware:
@@ -62,7 +66,8 @@ class Middleware:
         self._ignores = self.settings.ignores if self.settings.ignore else None
         self.ignored_routes: set[str] = set()
         # Werkzeug's responses never call what start_response returns: no need to count behind it.
-        self._never_writes = flask_app is not None and getattr(wsgi_app, "__self__", None) is flask_app
+        never_writes = flask_app is not None and getattr(wsgi_app, "__self__", None) is flask_app
+        self._starter = _starter if never_writes else _counting_starter
         self._enabled = self.settings.enabled
         if self._enabled and flask_app is not None:
             flask_hooks.register(flask_app, self.app, self)
@@ -73,11 +78,11 @@ class Middleware:
         if not self._enabled:
             return self.wsgi_app(environ, start_response)
         agent = process.agent
-        if agent is None or agent.pid != getpid():
+        if agent is None or not agent.ours[0]:
             agent = start(self.settings, environ)
-        if guard.unsaid:
+        if _unsaid:
             guard.flush_log()
-        outer = current_trace.get()
+        outer = _current()
         if agent is None or not agent.active or (outer is not None and outer.inside and not outer.finished):
             return self.wsgi_app(environ, start_response)
         try:
@@ -85,50 +90,8 @@ class Middleware:
         except Exception as error:  # noqa: BLE001 - the guard's: an environ that we cannot read is still the app's
             self._failed("beginning a request", error)
             return self.wsgi_app(environ, start_response)
-        return self._serve(agent, trace, environ, start_response)
-
-    def _begin(self, agent: Agent, environ: dict[str, Any]) -> RequestTrace:
-        method = environ["REQUEST_METHOD"]
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        trace = RequestTrace(self.app, method, path, environ.get("QUERY_STRING", ""), perf_counter_ns())
-        if self._ignores is not None and self._ignores(decoded(path)):
-            trace.ignored = True
-        else:
-            _take_slot(agent, trace)
-        if agent.cpu_known:
-            trace.thread = get_ident()
-            trace.cpu_start_ns = thread_time_ns()
-        elif agent.greenlet_now is not None:
-            trace.greenlet = agent.greenlet_now()
-        current_trace.set(trace)
-        return trace
-
-    def _serve(
-        self, agent: Agent, trace: RequestTrace, environ: dict[str, Any], start_response: StartResponse
-    ) -> Iterable[bytes]:
-        never_writes = self._never_writes
-
-        def started(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
-            # First the server: where it refuses (headers sent already), what it has sent stays what it was.
-            write = start_response(status, headers, *rest, **named)
-            try:  # noqa: SIM105 - contextlib.suppress costs half a microsecond on every request
-                trace.status = int(status[:3])
-            except Exception:  # noqa: BLE001 - what is no status is for the server to refuse
-                pass
-            trace.headers = headers
-            if never_writes:
-                return write
-
-            def counted(data: bytes) -> object:
-                if not trace.bytes_sent:
-                    trace.first_byte_ns = perf_counter_ns()
-                trace.bytes_sent += length(data)
-                return write(data)
-
-            return counted
-
         try:
-            result = self.wsgi_app(environ, started)
+            result = self.wsgi_app(environ, self._starter(trace, start_response))
         except BaseException as error:
             _note_raised(trace, error)
             agent.end(trace)
@@ -142,6 +105,26 @@ class Middleware:
             agent.end(trace)
             return result
 
+    def _begin(self, agent: Agent, environ: dict[str, Any]) -> RequestTrace:
+        path = environ.get("PATH_INFO", "")
+        script = environ.get("SCRIPT_NAME")
+        if script:
+            path = script + path
+        trace = RequestTrace(
+            self.app, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), perf_counter_ns()
+        )
+        if self._ignores is not None and self._ignores(decoded(path)):
+            trace.ignored = True
+        else:
+            _take_slot(agent, trace)
+        if agent.cpu_known:
+            trace.thread = get_ident()
+            trace.cpu_start_ns = thread_time_ns()
+        elif agent.greenlet_now is not None:
+            trace.greenlet = agent.greenlet_now()
+        _set_current(trace)
+        return trace
+
     def _failed(self, place: str, error: Exception) -> None:
         guard.report(place, error)
         if guard.off(place):
@@ -151,6 +134,54 @@ class Middleware:
         """Called once for each URL rule that is used."""
         if self.settings.ignores(route):
             self.ignored_routes.add(route)
+
+
+def _starter(trace: RequestTrace, start_response: StartResponse) -> StartResponse:
+    """The server's ``start_response``, noting what the app says to it."""
+
+    def started(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
+        # First the server: where it refuses (headers sent already), what it has sent stays what it was.
+        if rest or named:
+            write = start_response(status, headers, *rest, **named)
+        else:
+            write = start_response(status, headers)
+        trace.headers = headers
+        code = _STATUSES.get(status)
+        trace.status = code if code is not None else _status(status, trace.status)
+        return write
+
+    return started
+
+
+def _counting_starter(trace: RequestTrace, start_response: StartResponse) -> StartResponse:
+    """The same for an app that may send its body through what the server's ``start_response`` returns."""
+    noting = _starter(trace, start_response)
+
+    def started(*arguments: Any, **named: Any) -> Any:
+        write = noting(*arguments, **named)
+
+        def counted(data: bytes) -> object:
+            if not trace.bytes_sent:
+                trace.first_byte_ns = perf_counter_ns()
+            trace.bytes_sent += length(data)
+            return write(data)
+
+        return counted
+
+    return started
+
+
+_STATUSES: Final = {
+    f"{status.value} {phrase}": status.value for status in HTTPStatus for phrase in (status.phrase, status.phrase.upper())
+}
+
+
+def _status(status: Any, before: int) -> int:
+    """The code of a status line that is not everyday; what is none is for the server to refuse."""
+    try:
+        return int(status[:3])
+    except Exception:  # noqa: BLE001 - any object may come as a status
+        return before
 
 
 def _note_raised(trace: RequestTrace, error: BaseException) -> None:

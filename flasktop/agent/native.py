@@ -7,13 +7,18 @@ the field failures behind this: OpenTelemetry's exporter hung on a patched Condi
 from __future__ import annotations
 
 import contextlib
+import mmap
+import os
 import sys
 import weakref
 from _socket import socket as socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["current_greenlet", "greenlets", "hub", "let_go", "original", "poll", "socket", "start_thread"]
+__all__ = ["current_greenlet", "fork_mark", "greenlets", "hub", "let_go", "original", "poll", "socket", "start_thread"]
+
+
+_WIPE_ON_FORK: Final = 18
 
 
 def greenlets() -> str:
@@ -42,6 +47,33 @@ def current_greenlet() -> Callable[[], weakref.ref[Any]]:
     """What returns a weak reference to the greenlet that runs; only where ``greenlets`` names a library."""
     getcurrent = sys.modules["greenlet"].getcurrent
     return lambda: weakref.ref(getcurrent())
+
+
+class _Pid:
+    """Tells a forked child by its number: a call of the system for each question."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    def __getitem__(self, place: int) -> int:
+        return int(os.getpid() == self._pid)
+
+
+def fork_mark() -> Any:
+    """Something whose ``[0]`` is 1 in this process, and 0 in those that it forks, fork hooks or not (uWSGI).
+
+    It is a page that Linux empties in a child (``MADV_WIPEONFORK``, 4.14), which a request asks at an eighth of the
+    cost of its process's number.
+    """
+    if sys.platform != "linux":
+        return _Pid()
+    page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        page.madvise(_WIPE_ON_FORK)
+    except OSError:
+        return _Pid()
+    page[0] = 1
+    return page
 
 
 def hub() -> Any:

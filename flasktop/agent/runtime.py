@@ -10,6 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
+from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
 
 from flasktop.agent import capacity, native
@@ -41,15 +42,20 @@ PENDING_LIMIT: Final = 20_000
 """Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
 
 
+_current = current_trace.get
+_set_current = current_trace.set
+
+
 class Agent:
     """One worker's agent. ``active`` is False where it could not start: requests then pass untouched.
 
     ``greenlet_now`` says which greenlet runs, where threads are greenlets; ``hub_thread`` is the ident of the native
-    thread that runs them all, and ``hub_native`` what the system calls it.
+    thread that runs them all, and ``hub_native`` what the system calls it. ``ours[0]`` is 0 in a forked child.
     """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self.ours = native.fork_mark()
         self.active = False
         self.cpu_known = True
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
@@ -171,11 +177,11 @@ class Agent:
     def end(self, trace: RequestTrace) -> None:
         """Take a request that has ended; its slot is free again. Never raises."""
         trace.finished = True
-        trace.end_ns = time.perf_counter_ns()
+        trace.end_ns = perf_counter_ns()
         trace.headers = None  # the app's list, with a tuple a header: held until drained, it would make work for gc
         if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
-            trace.cpu_end_ns = time.thread_time_ns()
-        if self.pid != os.getpid():
+            trace.cpu_end_ns = thread_time_ns()
+        if not self.ours[0]:
             return  # a request that forked ends in both processes; it belongs to the parent
         try:
             release(self, trace)
@@ -187,8 +193,8 @@ class Agent:
             self.pending.append(trace)
         else:
             self.dropped += 1
-        if current_trace.get() is trace:
-            current_trace.set(None)
+        if _current() is trace:
+            _set_current(None)
 
     # -- the thread --
 

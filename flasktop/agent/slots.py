@@ -22,17 +22,18 @@ _METHODS = {name: name.encode() for name in ("GET", "POST", "PUT", "DELETE", "PA
 def take(agent: Agent, trace: RequestTrace) -> None:
     """Write the request into the black box, so that a kill leaves it behind."""
     journal = agent.journal
+    free = journal.free_slots
+    if not free:
+        return  # more in flight than slots: it is recorded when it ends
     app = trace.app
     path = b"" if app.mask_paths else trace.path.encode("latin-1", "replace")
     method = _METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
     try:
-        slot = journal.free_slots.pop()
+        slot = trace.slot = free.pop()
     except IndexError:
-        return  # more in flight than slots: it is recorded when it ends
-    trace.slot = slot
+        return  # another thread took the last one
     agent.running[slot] = trace
-    at = journal.slots_at + slot * _SLOT_SIZE
-    _pack_slot(journal.memory, at, 1, trace.start_ns, method, app.label, path, b"")
+    _pack_slot(journal.memory, journal.slots_at + slot * _SLOT_SIZE, 1, trace.start_ns, method, app.label, path, b"")
 
 
 def release(agent: Agent, trace: RequestTrace) -> None:
@@ -42,7 +43,8 @@ def release(agent: Agent, trace: RequestTrace) -> None:
         trace.slot = -1
         agent.running[slot] = None
         journal = agent.journal
-        if trace.raised is not None and not issubclass(trace.raised, Exception):
+        raised = trace.raised
+        if raised is not None and not issubclass(raised, Exception):
             journal.memory[journal.slots_at + slot * _SLOT_SIZE] = SLOT_KILLED
             agent.killed.append((time.perf_counter(), slot))
         else:

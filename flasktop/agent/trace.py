@@ -13,7 +13,9 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT
+import msgspec
+
+from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT, UNKNOWN
 
 if TYPE_CHECKING:
     from flasktop.agent.sql.held import Taken
@@ -45,36 +47,34 @@ class Engine:
         self.sql = sql
 
 
-class SpanRecord:
+class SpanRecord(msgspec.Struct, gc=False, eq=False):
     """One database span, times in ns of ``perf_counter_ns``; ``cpu_ns`` is the thread's CPU inside it (0: not read).
 
     ``code`` and ``instruction`` name the line of the user's code (resolved later, off the hot path);
     ``relationship`` is SQLAlchemy's property object of a lazy load; ``rows`` is -1 while nothing was fetched;
     ``failure`` is the exception's class; ``folded`` is the sum that took the span when it was beyond the cap:
-    whoever adds rows or time to the span later adds them there too, through ``fetched``. ``parameters`` is set only
-    where the request has ``repeats``, and not for all spans there.
+    whoever adds rows or time to the span later adds them there too, through ``fetched``. ``parameters`` is the
+    ordinal of its parameter set, where the request has ``repeats``.
+
+    A struct that the garbage collector does not know of: thousands of these wait for the agent's thread, and would
+    bring its next full collection near. So nothing that a record holds may lead back to the record.
     """
 
-    __slots__ = (
-        "batch", "code", "cpu_ns", "engine", "execute_ns", "failure", "fetch_ns", "folded", "instruction", "kind",
-        "parameters", "relationship", "rows", "start_ns", "text",
-    )  # fmt: skip
-
-    kind: str
-    text: str
-    engine: Engine
-    code: CodeType | None
-    instruction: int
-    relationship: object
-    start_ns: int
-    execute_ns: int
-    fetch_ns: int
-    cpu_ns: int
-    rows: int
-    batch: int
-    failure: type[BaseException] | None
-    folded: FoldedSum | None
-    parameters: int
+    kind: str = ""
+    text: str = ""
+    engine: Engine = None  # type: ignore[assignment]  # set before anybody sees the record
+    code: CodeType | None = None
+    instruction: int = 0
+    relationship: object = None
+    start_ns: int = 0
+    execute_ns: int = 0
+    batch: int = 0
+    fetch_ns: int = 0
+    cpu_ns: int = 0
+    rows: int = -1
+    failure: type[BaseException] | None = None
+    folded: FoldedSum | None = None
+    parameters: int = UNKNOWN
 
     def key(self) -> tuple[object, ...]:
         """What makes two spans the same row of queries.
@@ -116,12 +116,13 @@ class UnderWay(Protocol):
 
 
 class FoldedSum:
-    """Exact counts and times of spans beyond the cap, for one key. ``sample`` is one of them."""
+    """Exact counts and times of spans beyond the cap, for one key. ``sample`` is a copy of one of them."""
 
     __slots__ = ("count", "cpu_ns", "errors", "execute_ns", "fetch_ns", "rows", "sample")
 
     def __init__(self, sample: SpanRecord) -> None:
-        self.sample = sample
+        # A copy: the span itself leads here, and a circle of records is never freed.
+        self.sample = SpanRecord(*[getattr(sample, name) for name in SpanRecord.__struct_fields__])
         self.count = self.errors = self.execute_ns = self.fetch_ns = self.cpu_ns = self.rows = 0
 
     def add(self, span: SpanRecord) -> None:
@@ -146,20 +147,27 @@ class AppInfo:
         self.mask_paths = mask_paths
 
 
-class RequestTrace:
+class RequestTrace(msgspec.Struct, gc=False, eq=False):
     """One request while it runs. Created by the middleware, filled by the Flask and SQLAlchemy hooks.
 
-    Defaults stand in the class, so that a request pays only for what it sets. ``rule`` stays None where no URL rule
-    matched. ``cpu_start_ns`` is -1 where the thread's clock says nothing. ``inside`` is True while the app's
-    callable runs. ``finished`` is set once; spans that come later are outside any request. ``thread`` is the ident
-    of the thread that began it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet
-    that everybody has dropped must be able to end). ``database`` is the last database call that began: whether it
-    still runs, it says itself. ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and
-    of that chunk (see ``agent/answers.py``); ``taken`` are the connections that it took from pools;
-    ``repeats`` numbers the parameters of its statements, where the request is sampled for that.
+    ``rule`` stays None where no URL rule matched. ``cpu_start_ns`` is -1 where the thread's clock says nothing.
+    ``inside`` is True while the app's callable runs. ``finished`` is set once; spans that come later are outside any
+    request. ``thread`` is the ident of the thread that began it; under gevent and eventlet ``greenlet`` is its
+    greenlet instead (weakly: a greenlet that everybody has dropped must be able to end). ``database`` is the last
+    database call that began: whether it still runs, it says itself. ``answer`` is, of a slow GET, the first chunk's
+    length and the keys of the request and of that chunk (see ``agent/answers.py``); ``taken`` are the connections that
+    it took from pools; ``repeats`` numbers the parameters of its statements, where the request is sampled for that.
+    As for ``SpanRecord``, nothing that it holds may lead back to it.
     """
 
     app: AppInfo
+    method: str
+    path: str
+    query: str
+    start_ns: int
+    slot: int = -1
+    cpu_start_ns: int = -1
+    thread: int = 0
     rule: str | None = None
     endpoint: str = ""
     status: int = 0
@@ -182,16 +190,6 @@ class RequestTrace:
     answer: tuple[int, int, int] | None = None
     taken: list[Taken] | None = None
     repeats: Repeats | None = None
-
-    def __init__(self, app: AppInfo, method: str, path: str, query: str, start_ns: int) -> None:
-        self.app = app
-        self.method = method
-        self.path = path
-        self.query = query
-        self.start_ns = start_ns
-        self.cpu_start_ns = -1
-        self.thread = 0
-        self.slot = -1
 
     def fold(self, span: SpanRecord) -> None:
         """Take a span beyond the cap: keep it whole for a while, then add it to its key's sum."""
@@ -223,14 +221,7 @@ class RequestTrace:
 
 
 def _other_statement() -> SpanRecord:
-    span = SpanRecord()
-    span.kind = STATEMENT
-    span.text = OTHER_STATEMENT
-    span.engine = Engine("", "")
-    span.code = span.relationship = span.failure = span.folded = None
-    span.instruction = span.start_ns = span.execute_ns = span.fetch_ns = span.cpu_ns = span.batch = 0
-    span.rows = -1
-    return span
+    return SpanRecord(STATEMENT, OTHER_STATEMENT, Engine("", ""))
 
 
 current_trace: Final[ContextVar[RequestTrace | None]] = ContextVar("flasktop_trace", default=None)

@@ -33,7 +33,7 @@ DEFAULT_FETCH: Final[Any] = _cursor._DEFAULT_FETCH
 _BUFFER_SLOTS: Final = ("_max_row_buffer", "_rowbuffer", "_bufsize", "_growth_factor")
 
 
-class Statement(SpanRecord, _Plain):  # type: ignore[misc]
+class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
     """One statement's record, and the strategy that fetches its rows from the cursor.
 
     ``ended_ns`` and ``ended_cpu`` are the clocks when the execution (or the last long fetch) ended, the CPU clock -1
@@ -41,17 +41,13 @@ class Statement(SpanRecord, _Plain):  # type: ignore[misc]
     more for each row is most of what counting costs.
     """
 
-    __slots__ = ("ended_cpu", "ended_ns", "fetching_ns")
-
-    ended_cpu: int
-    ended_ns: int
-    fetching_ns: int
+    ended_cpu: int = -1
+    ended_ns: int = 0
+    fetching_ns: int = 0
 
     def under_way(self) -> tuple[str, int] | None:
-        """As ``trace.UnderWay``; slots that are not set yet tell as much as a store on every statement would."""
-        start: int = getattr(self, "start_ns", 0) or perf_counter_ns()
-        fetching: int = getattr(self, "fetching_ns", 0)
-        return (self.kind, start) if fetching or not hasattr(self, "ended_ns") else None
+        """As ``trace.UnderWay``."""
+        return (self.kind, self.start_ns or perf_counter_ns()) if self.fetching_ns or not self.ended_ns else None
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         rows = self.rows
