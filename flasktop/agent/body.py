@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -72,7 +72,10 @@ class Body(msgspec.Struct, eq=False):
             trace.flags |= RAISED
             raise
         finally:
-            self._end(trace)
+            if trace.complete:
+                self._finish(trace)
+            else:
+                self._end(trace)
 
     def __del__(self) -> None:
         # Nobody closed it: a middleware that forgets to, a test client. The request has ended all the same.
@@ -104,17 +107,28 @@ class SizedBody(Body):
 
 def wrap(result: Any, environ: dict[str, Any], trace: RequestTrace, finish: Finish) -> Any:
     """Return the body to give to the server: the app's own object where the server may offload it as a file."""
-    if result is None or isinstance(result, (bytes, str)):
-        # Not what WSGI asks for, and servers differ in what they make of it (uWSGI sends bytes whole): so it stays.
-        trace.bytes_sent += length(result)
-        finish(trace)
-        return result
+    kind = type(result)
+    make = _bodies.get(kind)
+    if make is None:
+        if result is None or isinstance(result, (bytes, str)):
+            # Not what WSGI asks for, and servers differ in what they make of it (uWSGI sends bytes whole): so it stays.
+            trace.bytes_sent += length(result)
+            finish(trace)
+            return result
+        make = SizedBody if hasattr(result, "__len__") else Body
+        if len(_bodies) < KNOWN_TYPES:
+            _bodies[kind] = make
     file_wrapper = environ.get("wsgi.file_wrapper")
     if file_wrapper is not None and _is_file(result, file_wrapper):
         _finish_on_close(result, trace, finish)
         return result
-    kind = SizedBody if hasattr(result, "__len__") else Body
-    return kind(result, environ, trace, finish)
+    return make(result, environ, trace, finish)
+
+
+KNOWN_TYPES: Final = 256
+"""Types of results whose kind of body is remembered: asking for an attribute that is not there is dear."""
+
+_bodies: Final[dict[type, type[Body]]] = {}
 
 
 def _is_file(result: object, file_wrapper: object) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote
 
 from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
-from flasktop.agent.sql.repeats import ordinal
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
 from flasktop.agent.trace import RequestTrace, SpanRecord
 from flasktop.protocol.records import (
@@ -19,7 +18,6 @@ from flasktop.protocol.records import (
     InFlight,
     OutsideSpan,
     Span,
-    Trace,
 )
 
 METHOD_LIMIT = 32
@@ -31,6 +29,13 @@ PATH_LIMIT = 512
 
 _COMMITS = (COMMIT, ROLLBACK)
 
+TraceRow = tuple[Any, ...]
+"""The fields of a ``Trace`` in their order, which is what a ``Trace`` is when it travels; its spans are SpanRows."""
+SpanRow = tuple[int, int, int, int, int, int, str, int]
+"""The fields of a ``Span``."""
+Sums = tuple[int, int, int, int, int, int]
+"""Execute, fetch, commit (or rollback) and connect (or pool wait) in us; statements; rows."""
+
 
 class TraceEncoder:
     """Makes messages of records; ids come from the worker's tables."""
@@ -39,52 +44,54 @@ class TraceEncoder:
         self._routes = routes
         self._statements = statements
 
-    def trace(self, record: RequestTrace, number: int, now_ns: int) -> Trace:
-        """The message of a finished request."""
-        record.fold_rest()
-        duration_us = max(record.end_ns - record.start_ns, 0) // 1000
-        if record.repeats is None:
-            spans = tuple([self._span(span, record.start_ns) for span in record.spans or ()])
+    def trace(self, record: RequestTrace, number: int, now_ns: int) -> TraceRow:
+        """A finished request, as it travels: the fields of ``Trace`` in their order."""
+        start_ns = record.start_ns
+        duration_us = (record.end_ns - start_ns) // 1000 if record.end_ns > start_ns else 0
+        cpu_ns = record.cpu_end_ns - record.cpu_start_ns
+        if record.cpu_start_ns < 0 or record.cpu_end_ns < 0:
+            cpu_us = sql_cpu_us = UNKNOWN
         else:
-            spans = tuple([self._span(span, record.start_ns, ordinal(span)) for span in record.spans or ()])
-        folded = self._folded(record)
-        execute_us, fetch_us, commit_us, connect_us, statements, rows = self._sums(spans, folded)
-        other_us = commit_us + connect_us
-        cpu_us, sql_cpu_us = _cpu(record)
+            cpu_us, sql_cpu_us = (cpu_ns // 1000 if cpu_ns > 0 else 0), 0
+        spans: tuple[SpanRow, ...] = ()
+        folded: tuple[Folded, ...] = ()
+        if record.spans is None:
+            execute_us = fetch_us = other_us = commit_us = statements = rows = 0
+        else:
+            spans, folded, sums, sql_cpu_ns = self._spans(record)
+            execute_us, fetch_us, commit_us, connect_us, statements, rows = sums
+            other_us = commit_us + connect_us
+            if cpu_us != UNKNOWN:
+                sql_cpu_us = min(sql_cpu_ns // 1000, cpu_us)
         wait_us = UNKNOWN
         if cpu_us != UNKNOWN:
-            outside_sql = max(cpu_us - sql_cpu_us, 0)
-            wait_us = max(duration_us - execute_us - fetch_us - other_us - outside_sql, 0)
+            wait_us = duration_us - execute_us - fetch_us - other_us - (cpu_us - sql_cpu_us)
+            if wait_us < 0:
+                wait_us = 0
         request_key, body_key = answers.keys(record) or (UNKNOWN, UNKNOWN)
-        return Trace(
-            number,
-            self._routes.id(record),
-            max(now_ns - record.start_ns, 0) // 1000,
-            duration_us,
-            (record.first_byte_ns - record.start_ns) // 1000 if record.first_byte_ns else UNKNOWN,
-            cpu_us,
-            sql_cpu_us,
-            wait_us,
-            execute_us,
-            fetch_us,
-            other_us,
-            statements,
-            rows,
-            record.status,
-            record.bytes_sent,
-            record.flags,
-            shown_path(record),
-            record.raised.__name__ if record.raised else "",
-            spans,
-            folded,
-            commit_us,
-            request_key,
-            body_key,
-        )
+        path = record.path
+        if record.query or record.app.mask_paths or len(path) > PATH_LIMIT or not path.isascii():
+            path = shown_path(record)
+        return (
+            number, self._routes.id(record), max(now_ns - start_ns, 0) // 1000, duration_us,
+            (record.first_byte_ns - start_ns) // 1000 if record.first_byte_ns else UNKNOWN,
+            cpu_us, sql_cpu_us, wait_us, execute_us, fetch_us, other_us, statements, rows,
+            record.status, record.bytes_sent, record.flags, path, record.raised.__name__ if record.raised else "",
+            spans, folded, commit_us, request_key, body_key,
+        )  # fmt: skip
 
     def outside(self, span: SpanRecord, now_ns: int) -> OutsideSpan:
         """The message of a span outside any request."""
-        return OutsideSpan(self._span(span, span.start_ns), max(now_ns - span.start_ns, 0) // 1000)
+        said = Span(
+            self._statements.id(span),
+            0,
+            (span.execute_ns + 500) // 1000,
+            (span.fetch_ns + 500) // 1000,
+            span.rows,
+            span.batch,
+            span.failure.__name__ if span.failure is not None else "",
+        )
+        return OutsideSpan(said, max(now_ns - span.start_ns, 0) // 1000)
 
     def running(self, record: RequestTrace, activity: Activity, now_ns: int) -> InFlight:
         """The message of a request that still runs."""
@@ -108,21 +115,46 @@ class TraceEncoder:
             else UNKNOWN,
         )
 
-    def _span(self, span: SpanRecord, origin_ns: int, parameters: int = UNKNOWN) -> Span:
-        return Span(
-            self._statements.id(span),
-            max(span.start_ns - origin_ns, 0) // 1000,
-            (span.execute_ns + 500) // 1000,
-            (span.fetch_ns + 500) // 1000,
-            span.rows,
-            span.batch,
-            span.failure.__name__ if span.failure is not None else "",
-            parameters,
-        )
+    def _spans(self, record: RequestTrace) -> tuple[tuple[SpanRow, ...], tuple[Folded, ...], Sums, int]:
+        """The spans of a request as they travel, what was folded, the sums of both, and the CPU in ns inside them."""
+        record.fold_rest()
+        origin_ns = record.start_ns
+        execute_us = fetch_us = commit_us = connect_us = statements = rows = cpu_ns = 0
+        known, describe = self._statements.known, self._statements.described
+        made = []
+        for span in record.spans or ():
+            code, relation = span.code, span.relationship
+            number, kind, _ = known.get(
+                (span.kind, span.text, span.engine.name, id(code), span.instruction, id(relation))
+            ) or describe(span)
+            took = (span.execute_ns + 500) // 1000
+            fetched = (span.fetch_ns + 500) // 1000
+            count = span.rows
+            cpu_ns += span.cpu_ns
+            if kind == STATEMENT:
+                execute_us += took
+                fetch_us += fetched
+                statements += 1
+                if count > 0:
+                    rows += count
+            elif kind in _COMMITS:
+                commit_us += took
+            else:
+                connect_us += took
+            start_us = (span.start_ns - origin_ns) // 1000
+            failure = span.failure
+            made.append(
+                (number, start_us if start_us > 0 else 0, took, fetched, count, span.batch,
+                 "" if failure is None else failure.__name__, span.parameters)
+            )  # fmt: skip
+        sums = (execute_us, fetch_us, commit_us, connect_us, statements, rows)
+        if not record.folded:
+            return tuple(made), (), sums, cpu_ns
+        folded = self._folded(record)
+        cpu_ns += sum(total.cpu_ns for total in record.folded.values())
+        return tuple(made), folded, self._with_folded(sums, folded), cpu_ns
 
     def _folded(self, record: RequestTrace) -> tuple[Folded, ...]:
-        if not record.folded:
-            return ()
         return tuple(
             Folded(
                 self._statements.id(total.sample),
@@ -132,27 +164,13 @@ class TraceEncoder:
                 total.fetch_ns // 1000,
                 total.rows,
             )
-            for total in record.folded.values()
+            for total in (record.folded or {}).values()
         )
 
-    def _sums(self, spans: Iterable[Span], folded: Iterable[Folded]) -> tuple[int, int, int, int, int, int]:
-        """Execute, fetch, commit (or rollback) and connect (or pool wait) in us; statements; rows."""
-        execute_us = fetch_us = commit_us = connect_us = statements = rows = 0
-        kind_of = self._statements.kind
-        for span in spans:
-            kind = kind_of(span.statement)
-            if kind == STATEMENT:
-                execute_us += span.execute_us
-                fetch_us += span.fetch_us
-                statements += 1
-                if span.rows > 0:
-                    rows += span.rows
-            elif kind in _COMMITS:
-                commit_us += span.execute_us
-            else:
-                connect_us += span.execute_us
+    def _with_folded(self, sums: Sums, folded: tuple[Folded, ...]) -> Sums:
+        execute_us, fetch_us, commit_us, connect_us, statements, rows = sums
         for part in folded:
-            kind = kind_of(part.statement)
+            kind = self._statements.kind(part.statement)
             if kind == STATEMENT:
                 execute_us += part.execute_us
                 fetch_us += part.fetch_us
@@ -163,17 +181,6 @@ class TraceEncoder:
             else:
                 connect_us += part.execute_us
         return execute_us, fetch_us, commit_us, connect_us, statements, rows
-
-
-def _cpu(record: RequestTrace) -> tuple[int, int]:
-    """CPU of the request and the part inside SQL, in us; both UNKNOWN where the thread's clock cannot tell."""
-    if record.cpu_start_ns < 0 or record.cpu_end_ns < 0:
-        return UNKNOWN, UNKNOWN
-    sql_ns = sum([span.cpu_ns for span in record.spans or ()])
-    if record.folded:
-        sql_ns += sum(total.cpu_ns for total in record.folded.values())
-    cpu_ns = max(record.cpu_end_ns - record.cpu_start_ns, 0)
-    return cpu_ns // 1000, min(sql_ns, cpu_ns) // 1000
 
 
 def shown_path(record: RequestTrace) -> str:

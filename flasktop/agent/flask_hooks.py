@@ -7,6 +7,7 @@ signals and ``before_request`` functions cost more or see less.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flasktop.agent.guard import guard
@@ -27,6 +28,7 @@ EXTENSION = "flasktop"
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _pack_route = SLOT_ROUTE.pack_into
 _pack_path = SLOT_ROUTE.pack_into  # both fields are of one size
+_SLOT_SIZE: Final = SLOT.size
 
 
 def flask_behind(wsgi_app: object) -> Flask | None:
@@ -107,7 +109,12 @@ def _wrap_dispatch(flask_app: Any, app: AppInfo, middleware: Middleware) -> None
 
 def _rule_noter(app: AppInfo, middleware: Middleware) -> Callable[[RequestTrace], None]:
     find_request = _request_finder()
-    labels: dict[str, bytes] = {}
+    known: dict[str, tuple[bytes, bool]] = {}
+
+    def learn(route: str) -> tuple[bytes, bool]:
+        middleware.learn(route)
+        told = known[route] = (route.encode("utf-8", "replace"), route in middleware.ignored_routes)
+        return told
 
     def note(trace: RequestTrace) -> None:
         if trace.app is not app:
@@ -119,22 +126,22 @@ def _rule_noter(app: AppInfo, middleware: Middleware) -> Callable[[RequestTrace]
         trace.endpoint = rule.endpoint
         if rule.methods is None and trace.method not in KNOWN_METHODS:
             trace.method = UNMATCHED_METHOD  # the rule takes any word that a client invents: no row for each
-        label = labels.get(route)
-        if label is None:
-            label = labels[route] = route.encode("utf-8", "replace")
-            middleware.learn(route)
+        told = known.get(route)
+        if told is None:
+            told = learn(route)
             trace.repeats = Repeats()
         elif not trace.start_ns & SAMPLE_MASK:
             trace.repeats = Repeats()
+        label, ignored = told
         agent = process.agent
         if agent is None:
             return
-        if route in middleware.ignored_routes:
+        if ignored:
             trace.ignored = True
             release(agent, trace)
-        elif trace.slot >= 0:
+        elif (slot := trace.slot) >= 0:
             journal = agent.journal
-            _pack_route(journal.memory, journal.slots_at + trace.slot * SLOT.size + SLOT_ROUTE_AT, label)
+            _pack_route(journal.memory, journal.slots_at + slot * _SLOT_SIZE + SLOT_ROUTE_AT, label)
 
     return note
 
@@ -155,11 +162,17 @@ def _nothing(*arguments: Any) -> None:
 def _request_finder() -> Callable[[], Any]:
     """What returns the current request: the proxy's own object, at a fifth of the proxy's cost.
 
-    ``_get_current_object`` is Werkzeug's documented way through its proxies, from Flask 2.1 to 3.x.
+    From Flask 2.2 to 3.1 it is an attribute of what a context variable holds; elsewhere ``_get_current_object`` is
+    Werkzeug's documented way through its proxies.
     """
-    from flask import request  # the app is a Flask app, so this is loaded
+    from flask import globals as flask_globals  # the app is a Flask app, so this is loaded
+    from flask import request
 
-    return cast("Callable[[], Any]", cast(Any, request)._get_current_object)
+    variable = vars(flask_globals).get("_cv_request")
+    if not isinstance(variable, ContextVar):
+        return cast("Callable[[], Any]", cast(Any, request)._get_current_object)
+    context: Any = variable.get
+    return lambda: context().request
 
 
 def _note_exception(trace: RequestTrace, arguments: tuple[Any, ...]) -> None:

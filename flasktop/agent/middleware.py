@@ -98,7 +98,7 @@ class Middleware:
             raise
         trace.inside = False
         try:
-            body: Iterable[bytes] = wrap(result, environ, trace, agent.end)
+            body: Iterable[bytes] = wrap(result, environ, trace, agent.finish)
             return body
         except Exception as error:  # noqa: BLE001 - the guard's: the body goes out as it is
             self._failed("wrapping a body", error)
@@ -141,10 +141,7 @@ def _starter(trace: RequestTrace, start_response: StartResponse) -> StartRespons
 
     def started(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
         # First the server: where it refuses (headers sent already), what it has sent stays what it was.
-        if rest or named:
-            write = start_response(status, headers, *rest, **named)
-        else:
-            write = start_response(status, headers)
+        write = start_response(status, headers, *rest, **named) if rest or named else start_response(status, headers)
         trace.headers = headers
         code = _STATUSES.get(status)
         trace.status = code if code is not None else _status(status, trace.status)
@@ -172,7 +169,7 @@ def _counting_starter(trace: RequestTrace, start_response: StartResponse) -> Sta
 
 
 _STATUSES: Final = {
-    f"{status.value} {phrase}": status.value for status in HTTPStatus for phrase in (status.phrase, status.phrase.upper())
+    f"{status.value} {said}": status.value for status in HTTPStatus for said in (status.phrase, status.phrase.upper())
 }
 
 

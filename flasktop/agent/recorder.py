@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from flasktop.agent.activity import Observer
 from flasktop.agent.config import Settings
-from flasktop.agent.encode import TraceEncoder
+from flasktop.agent.encode import TraceEncoder, TraceRow
 from flasktop.agent.guard import guard
 from flasktop.agent.journal import Journal
 from flasktop.agent.sql.held import Held
 from flasktop.agent.tables import Routes, Statements
-from flasktop.agent.totals import TotalsTable
+from flasktop.agent.totals import ROUTE, TotalsTable
 from flasktop.agent.trace import RequestTrace, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode
 from flasktop.protocol.messages import Frame, Totals
-from flasktop.protocol.records import UNKNOWN, InFlight, OutsideSpan, Sample, Trace
+from flasktop.protocol.records import UNKNOWN, InFlight, OutsideSpan, Sample
 
 if TYPE_CHECKING:
     from flasktop.agent.sampler import Sampler
@@ -81,15 +81,16 @@ class Recorder:
                 sample = self._sample(sampler, now_ns) if sampler is not None else None
                 self._write(now_ns, first, traces, outside, sample, changed[0] if changed else None)
                 for part in changed[1:]:
-                    self._write(now_ns, self.next_number, (), (), None, part)
+                    self._write(now_ns, self.next_number, [], (), None, part)
                 if changed:
                     self._journal.write_totals(self.totals.complete())
             if not more:
                 return
 
-    def _take(self, pending: deque[RequestTrace], now_ns: int) -> tuple[Trace, ...]:
-        traces: list[Trace] = []
+    def _take(self, pending: deque[RequestTrace], now_ns: int) -> list[TraceRow]:
+        traces: list[TraceRow] = []
         spans = 0
+        describe = self._encoder.trace
         while pending and len(traces) < FRAME_TRACES and spans < FRAME_SPANS:
             record = pending.popleft()
             if record.ignored:
@@ -98,18 +99,22 @@ class Recorder:
                 self.next_number += 1
                 continue
             try:
-                trace = self._encoder.trace(record, self.next_number, now_ns)
-                self.totals.add(trace)
+                trace = describe(record, self.next_number, now_ns)
                 traces.append(trace)
-                spans += len(trace.spans)
+                if record.spans is not None:
+                    spans += len(record.spans)
                 if record.taken is not None:
-                    self._held.ended(record, trace.route)
+                    self._held.ended(record, trace[ROUTE])
             except Exception as error:  # noqa: BLE001 - the guard's: one odd request must not lose the others
                 guard.report("describing a request", error)
             self.next_number += 1
+        try:
+            self.totals.add(traces)
+        except Exception as error:  # noqa: BLE001 - the guard's: sums that are wrong are still better than no detail
+            guard.report("counting requests", error)
         self.next_number += self._newly_dropped()
         self.totals.traces = self.next_number
-        return tuple(traces)
+        return traces
 
     def _newly_dropped(self) -> int:
         dropped = self._source.dropped
@@ -169,7 +174,7 @@ class Recorder:
         self,
         now_ns: int,
         first: int,
-        traces: tuple[Trace, ...],
+        traces: list[TraceRow],
         outside: tuple[OutsideSpan, ...],
         sample: Sample | None,
         totals: Totals | None,
@@ -180,7 +185,7 @@ class Recorder:
             return
         self._outside_dropped_seen += outside_dropped
         seq, wall, mono = self._journal.next_seq, time.time(), now_ns / 1e9
-        frame = Frame(seq, wall, mono, first, finished, traces, outside, outside_dropped, sample, totals)
+        frame = Frame(seq, wall, mono, first, finished, cast(Any, traces), outside, outside_dropped, sample, totals)
         try:
             data = encode(frame)
         except Exception as error:  # noqa: BLE001 - the guard's: what cannot be said is missing, and counted as such

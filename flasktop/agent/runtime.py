@@ -56,6 +56,7 @@ class Agent:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.ours = native.fork_mark()
+        self.finish: Callable[[RequestTrace], None] = self.end  # made once, and not for every request
         self.active = False
         self.cpu_known = True
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None

@@ -35,6 +35,9 @@ Define = Callable[[bytes, bool], bool]
 True) have room of their own."""
 
 
+Described = tuple[int, str, "SpanRecord"]
+
+
 RouteKey = tuple[str, str | None, str | None]
 """The app, method and rule of a route; what has no rule has no method either."""
 
@@ -92,14 +95,15 @@ class Statements:
     """Ids of (engine, masked statement, source line, relationship).
 
     Two steps: a cache from what the hot path recorded (objects, raw text) to an id, and the table of ids by
-    content. Masking and finding the source line happen on a miss of the first.
+    content. Masking and finding the source line happen on a miss of the first, which is ``known``: by the key of a
+    span the id and kind of its row, and a span that keeps alive what the key names.
     """
 
     def __init__(self, define: Define, settings: Settings) -> None:
         self._define = define
         self._limit = settings.max_statements
         self._text_limit = settings.max_statement_bytes
-        self._cache: dict[tuple[object, ...], tuple[int, SpanRecord]] = {}
+        self.known: dict[tuple[object, ...], Described] = {}
         self._cached_text = 0
         self._ids: dict[tuple[object, ...], int] = {}
         self._kinds: list[str] = []
@@ -108,27 +112,26 @@ class Statements:
 
     def id(self, span: SpanRecord) -> int:
         """The id of the span's row of queries."""
-        if span.text is OTHER_STATEMENT:
-            return self._other_id()
-        key = span.key()
-        known = self._cache.get(key)
-        if known is not None:
-            return known[0]
-        if guard.off("describing a statement"):
-            return self._other_id()
+        return (self.known.get(span.key()) or self.described(span))[0]
+
+    def described(self, span: SpanRecord) -> Described:
+        """What ``known`` does not have of a span; it does from now on."""
+        if span.text is OTHER_STATEMENT or guard.off("describing a statement"):
+            return self._other_id(), STATEMENT, span
         try:
             number = self._resolve(span)
         except Exception as error:  # noqa: BLE001 - the guard's: one odd statement must not lose the whole frame
             guard.report("describing a statement", error)
             number = self._other_id()
-        if len(self._cache) >= CACHED_KEYS or self._cached_text > CACHED_TEXT:
-            self._cache.clear()
+        if len(self.known) >= CACHED_KEYS or self._cached_text > CACHED_TEXT:
+            self.known.clear()
             self._cached_text = 0
+        told = (number, self.kind(number), span)
         if len(span.text) > CACHED_ONE:
-            return number  # as rare as it is long: rather described again than held
-        self._cache[key] = (number, span)  # the span keeps alive what the key names by identity
+            return told  # as rare as it is long: rather described again than held
+        self.known[span.key()] = told  # the span keeps alive what the key names by identity
         self._cached_text += len(span.text)
-        return number
+        return told
 
     def kind(self, number: int) -> str:
         """The kind of a row (statement, commit, ...)."""

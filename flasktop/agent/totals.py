@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from operator import add
+from itertools import chain
+from operator import add, itemgetter
 from typing import Any, Final
 
+from msgspec.structs import astuple
+
+from flasktop.agent.encode import SpanRow, TraceRow
 from flasktop.protocol.messages import Totals
 from flasktop.protocol.records import RAISED, UNKNOWN, Folded, Span, Trace
 from flasktop.protocol.totals import RouteTotal, StatementTotal
@@ -19,11 +24,6 @@ ID_BYTES: Final = 4
 """Estimates from above of what rows take when encoded."""
 
 
-def is_error(trace: Trace) -> bool:
-    """The house's rule: a response of status 500 or more, or an exception that left the app."""
-    return trace.status >= 500 or bool(trace.flags & RAISED)
-
-
 class _Route:
     """The sums of one route: ``sums`` are the fields of ``RouteTotal`` in their order, without route and statuses."""
 
@@ -32,41 +32,65 @@ class _Route:
     def __init__(self, route: int) -> None:
         self.route = route
         self.sums = [0] * (len(RouteTotal.__struct_fields__) - 2)
-        self.statuses: dict[int, int] = {}
+        self.statuses: Counter[int] = Counter()
 
     @property
     def count(self) -> int:
         return self.sums[0]
 
-    def add(self, trace: Trace) -> None:
+    def add(self, traces: list[TraceRow]) -> None:
+        """Add finished requests of this route, column by column: a sum of a column is one call."""
         sums = self.sums
-        largest = max(sums[_MAX], trace.duration_us)
-        sums[:] = map(add, sums, _columns(trace))
+        largest = max(sums[_MAX], max(map(_duration, traces)))
+        sums[:] = map(add, sums, _columns(traces))
         sums[_MAX] = largest
-        self.statuses[trace.status] = self.statuses.get(trace.status, 0) + 1
+        self.statuses.update(map(_status, traces))
 
     def message(self) -> RouteTotal:
         fields: list[Any] = [self.route, *self.sums]
-        fields.insert(_STATUSES, self.statuses)
+        fields.insert(_STATUSES, dict(self.statuses))
         return RouteTotal(*fields)
 
 
 _MAX: Final = RouteTotal.__struct_fields__.index("max_us") - 1
 _STATUSES: Final = RouteTotal.__struct_fields__.index("statuses")
+ROUTE: Final = Trace.__struct_fields__.index("route")
+_DURATION: Final = Trace.__struct_fields__.index("duration_us")
+_SPANS: Final = Trace.__struct_fields__.index("spans")
+_FOLDED: Final = Trace.__struct_fields__.index("folded")
+_STATUS: Final = Trace.__struct_fields__.index("status")
+_duration = itemgetter(_DURATION)
+_status = itemgetter(_STATUS)
+_spans = itemgetter(_SPANS)
 
 
-def _columns(trace: Trace) -> tuple[int, ...]:
-    """What a trace adds to the sums of its route."""
-    first_byte, body, first_byte_known = trace.first_byte_us, trace.duration_us - trace.first_byte_us, 1
-    if first_byte == UNKNOWN:
-        first_byte = body = first_byte_known = 0
-    cpu, sql_cpu, wait, cpu_known = trace.cpu_us, trace.sql_cpu_us, trace.wait_us, 1
-    if cpu == UNKNOWN:
-        cpu = sql_cpu = wait = cpu_known = 0
+def _columns(traces: list[TraceRow]) -> tuple[int, ...]:
+    """What traces of one route add to its sums."""
+    (
+        _, _, _, durations, first_bytes, cpus, sql_cpus, waits, executes, fetches, others, statements, rows,
+        statuses, sent, flags, _, _, _, _, commits, _, _,
+    ) = zip(*traces, strict=True)  # fmt: skip
+    count = len(traces)
+    # The house's rule of an error: a response of status 500 or more, or an exception that left the app.
+    errors = 0
+    if max(statuses) >= 500 or any(flags):
+        errors = sum([status >= 500 or bool(flag & RAISED) for status, flag in zip(statuses, flags, strict=True)])
+    if min(first_bytes) == UNKNOWN:
+        known = [(whole, first) for whole, first in zip(durations, first_bytes, strict=True) if first != UNKNOWN]
+        first_byte, first_byte_known = sum([first for _, first in known]), len(known)
+        body = sum([max(whole - first, 0) for whole, first in known])
+    else:
+        first_byte, first_byte_known = sum(first_bytes), count
+        body = max(sum(durations) - first_byte, 0)
+    if min(cpus) == UNKNOWN:
+        read = [three for three in zip(cpus, sql_cpus, waits, strict=True) if three[0] != UNKNOWN]
+        cpu, sql_cpu, wait = map(sum, zip(*read, strict=True)) if read else (0, 0, 0)
+        cpu_known = len(read)
+    else:
+        cpu, sql_cpu, wait, cpu_known = sum(cpus), sum(sql_cpus), sum(waits), count
     return (
-        1, is_error(trace), trace.duration_us, 0, first_byte, first_byte_known, cpu, sql_cpu, wait, cpu_known,
-        trace.execute_us, trace.fetch_us, trace.other_us, trace.statements, trace.rows, trace.bytes_sent,
-        trace.commit_us, max(body, 0),
+        count, errors, sum(durations), 0, first_byte, first_byte_known, cpu, sql_cpu, wait, cpu_known,
+        sum(executes), sum(fetches), sum(others), sum(statements), sum(rows), sum(sent), sum(commits), body,
     )  # fmt: skip
 
 
@@ -95,27 +119,44 @@ class TotalsTable:
         self._changed_routes: set[int] = set()
         self._changed_statements: set[int] = set()
 
-    def add(self, trace: Trace) -> None:
-        """Count a finished trace and its spans."""
-        route = self._routes.get(trace.route)
-        if route is None:
-            route = self._routes[trace.route] = _Route(trace.route)
-        route.add(trace)
-        self._changed_routes.add(trace.route)
-        for span in trace.spans:
-            self.add_span(span, trace.route)
-        for folded in trace.folded:
-            self._add_folded(folded, trace.route)
+    def add(self, traces: list[TraceRow]) -> None:
+        """Count finished requests and their spans."""
+        of_routes: dict[int, list[TraceRow]] = {}
+        for trace in traces:
+            number = trace[ROUTE]
+            known = of_routes.get(number)
+            if known is None:
+                of_routes[number] = [trace]
+            else:
+                known.append(trace)
+        for number, rows in of_routes.items():
+            route = self._routes.get(number)
+            if route is None:
+                route = self._routes[number] = _Route(number)
+            route.add(rows)
+            self._add_spans(chain.from_iterable(map(_spans, rows)), number)
+            for trace in rows:
+                for folded in trace[_FOLDED]:
+                    self._add_folded(folded, number)
+        self._changed_routes.update(of_routes)
 
     def add_span(self, span: Span, route: int) -> None:
         """Count one span of ``route`` (UNKNOWN: outside any request)."""
-        row = self._statement(span.statement, route)
-        row.count += 1
-        row.errors += span.error != ""
-        row.execute_us += span.execute_us
-        row.fetch_us += span.fetch_us
-        if span.rows > 0:
-            row.rows += span.rows
+        self._add_spans([astuple(span)], route)
+
+    def _add_spans(self, spans: Iterable[SpanRow], route: int) -> None:
+        of_statements: dict[int, list[SpanRow]] = defaultdict(list)
+        for span in spans:
+            of_statements[span[0]].append(span)
+        for number, group in of_statements.items():
+            row = self._statement(number, route)
+            _, _, executes, fetches, rows, _, errors, _ = zip(*group, strict=True)
+            row.count += len(group)
+            row.execute_us += sum(executes)
+            row.fetch_us += sum(fetches)
+            row.rows += sum(rows) if min(rows) >= 0 else sum([count for count in rows if count > 0])
+            if any(errors):
+                row.errors += sum(map(bool, errors))
 
     def _add_folded(self, folded: Folded, route: int) -> None:
         row = self._statement(folded.statement, route)

@@ -32,6 +32,11 @@ _DEMO: Final = f"{OWN_FOLDER}demo{os.sep}"
 
 _DEPTHS: Final = range(MAX_DEPTH)
 
+MAX_FOUND: Final = 1_024
+"""Callers whose place in the stack is remembered."""
+
+_getframe = sys._getframe
+_found: dict[int, tuple[int, CodeType, CodeType, int]] = {}
 _library_files: set[str] = set()
 _user_files: set[str] = set()
 _template_files: set[str] = set()
@@ -53,6 +58,7 @@ def add_root(path: str) -> None:
     if root not in _roots:
         _roots.append(root)
         _library_files.clear()
+        _found.clear()
 
 
 def find() -> tuple[CodeType | None, int]:
@@ -61,6 +67,45 @@ def find() -> tuple[CodeType | None, int]:
     if code is None and "greenlet" in sys.modules:
         return find_in_parents()
     return code, instruction
+
+
+def found(caller: int, depth: int) -> tuple[CodeType | None, int]:
+    """As ``find``, above ``depth`` frames of the caller's, remembering where it was for ``caller`` the last time.
+
+    It is there again where the same line of the user's code, as deep in the stack, calls the same function of a
+    library: two frames to look at in place of all of them, since looking at a frame makes it an object.
+    """
+    known = _found.get(caller)
+    if known is not None:
+        at, inner, code, instruction = known
+        try:
+            frame = _getframe(at)
+        except ValueError:  # the stack is not as deep
+            pass
+        else:
+            outer = frame.f_back
+            if frame.f_code is inner and outer is not None and outer.f_code is code and outer.f_lasti == instruction:
+                return code, instruction
+    frame = _getframe(depth + 1)
+    inside: FrameType | None = None
+    library = _library_files
+    for steps in _DEPTHS:
+        code = frame.f_code
+        file = code.co_filename
+        if file not in library and (file in _user_files or _judge(frame, file)):
+            if file in _template_files and id(code) not in _templates:
+                _keep_template(frame)
+            if inside is not None:
+                if len(_found) >= MAX_FOUND:
+                    _found.clear()
+                _found[caller] = (depth + steps, inside.f_code, code, frame.f_lasti)
+            return code, frame.f_lasti
+        inside = frame
+        outer = frame.f_back
+        if outer is None:
+            break
+        frame = outer
+    return find_in_parents() if "greenlet" in sys.modules else (None, 0)
 
 
 def walk(frame: FrameType | None) -> tuple[CodeType | None, int]:

@@ -24,6 +24,9 @@ SAMPLE: Final = 16
 CPU_GAP_NS: Final = 200_000
 """A fetch or statement that begins so soon after the last reading of the CPU clock reckons it: only Python ran."""
 
+CPU_TRUST_NS: Final = 1_000_000
+"""For so long the CPU clock is reckoned from one reading, however many statements that are; then it is read again."""
+
 CPU_SHORT_NS: Final = 50_000
 """A fetch shorter than this is taken for CPU time without asking the clock: rows that were there already."""
 
@@ -37,13 +40,15 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
     """One statement's record, and the strategy that fetches its rows from the cursor.
 
     ``ended_ns`` and ``ended_cpu`` are the clocks when the execution (or the last long fetch) ended, the CPU clock -1
-    where it is not to be read. The bodies of ``fetchone`` and ``fetchall`` are SQLAlchemy's own, inlined: a call
-    more for each row is most of what counting costs.
+    where it is not to be read; ``read_ns`` is when that one was really read, and not reckoned, the last time. The
+    bodies of ``fetchone`` and ``fetchall`` are SQLAlchemy's own, inlined: a call more for each row is most of what
+    counting costs.
     """
 
     ended_cpu: int = -1
     ended_ns: int = 0
     fetching_ns: int = 0
+    read_ns: int = 0
 
     def under_way(self) -> tuple[str, int] | None:
         """As ``trace.UnderWay``."""
@@ -160,7 +165,7 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
         if cpu < 0 and start - self.ended_ns <= CPU_GAP_NS:
             cpu = self.ended_cpu + start - self.ended_ns
         now = self.ended_cpu = thread_time_ns()
-        self.ended_ns = start + spent
+        self.ended_ns = self.read_ns = start + spent
         return min(spent, max(0, now - cpu)) if cpu >= 0 else 0
 
 

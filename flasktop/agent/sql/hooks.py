@@ -7,7 +7,6 @@ another listener wants to do so.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
@@ -15,9 +14,17 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.engine import Engine as SqlEngine
 
-from flasktop.agent.sql import callsite, pools, relationship, transactions
-from flasktop.agent.sql.callsite import walk
-from flasktop.agent.sql.fetch import CPU_GAP_NS, DEFAULT_FETCH, Statement, watch_returning, watch_stream
+from flasktop.agent.sql import pools, relationship, transactions
+from flasktop.agent.sql.callsite import found
+from flasktop.agent.sql.fetch import (
+    CPU_GAP_NS,
+    CPU_SHORT_NS,
+    CPU_TRUST_NS,
+    DEFAULT_FETCH,
+    Statement,
+    watch_returning,
+    watch_stream,
+)
 from flasktop.agent.sql.pools import connecting
 from flasktop.agent.sql.recording import PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
@@ -33,7 +40,6 @@ ORM_DEPTH: Final = 6
 """Frames, from ``_begin`` on, that are ours and SQLAlchemy's whatever was called (1.4 to 2.1, async too): the walk to
 the user's line starts above them, since looking at a frame makes it an object."""
 
-_getframe = sys._getframe
 _state = {"installed": False}
 
 
@@ -128,43 +134,36 @@ def _begin(
     try:
         if len(listeners) != 1 or (connecting and pools.is_connecting()):
             return None
-        span = Statement()
-        span.kind = STATEMENT
-        span.batch = batch
-        span.relationship = None
+        relation: object = None
+        size = batch
         compiled = context.compiled
         depth = RAW_DEPTH
         if compiled is not None and statement is context.statement and not context.isinsert:
-            span.text = compiled.string
+            text = compiled.string
             depth = CORE_DEPTH
             options = context.execution_options
             if options and (options := options.get("_sa_orm_load_options")) is not None:
                 depth = ORM_DEPTH
                 if getattr(options, "_lazy_loaded_from", None) is not None:
-                    span.relationship = relationship.of(context)
+                    relation = relationship.of(context)
         else:
-            _other_text(span, context, compiled, statement)
+            text, size = _other_text(context, compiled, statement, batch)
         try:
-            engine = span.engine = context.dialect._flasktop_engine
+            engine = context.dialect._flasktop_engine
         except AttributeError:
-            engine = span.engine = transactions.adopt(context.root_connection.engine)
-        text, seen = span.text, engine.seen
+            engine = transactions.adopt(context.root_connection.engine)
+        seen = engine.seen
         if len(seen) < sink.seen_cap and (statement is text or _is_short(statement)):
             seen[text] = (statement, parameters if not batch else parameters[0])
-        code, span.instruction = walk(_getframe(depth))
-        if code is None and "greenlet" in sys.modules:
-            code, span.instruction = callsite.find_in_parents()
-        span.code = code
-        span.fetch_ns = span.cpu_ns = 0
-        span.rows = -1
-        span.failure = span.folded = None
+        code, instruction = found(id(compiled), depth)
+        span = Statement(STATEMENT, text, engine, code, instruction, relation, 0, 0, size)
         # The clocks come last: what we do ourselves is not the database's.
-        span.ended_cpu = -1
         if trace is not None and not trace.finished:
             trace.database = span
             if trace.repeats is not None and not batch:
                 trace.repeats.note(span, parameters)
-            span.ended_cpu = _cpu_now(trace) if trace.cpu_start_ns >= 0 else -1
+            if trace.cpu_start_ns >= 0:
+                _start_cpu(trace, span)
         span.start_ns = perf_counter_ns()
         return span
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
@@ -176,25 +175,46 @@ def _is_short(statement: Any) -> bool:
     return type(statement) is str and len(statement) <= MAX_RAW
 
 
-def _cpu_now(trace: RequestTrace) -> int:
-    """The thread's CPU clock in ns, reckoned where the statement before ended just now: the clock is dear."""
+def _start_cpu(trace: RequestTrace, span: Statement) -> None:
+    """Note the thread's CPU clock, reckoned where it was known just before: the clock is dear, and only Python ran."""
+    now = perf_counter_ns()
     spans = trace.spans
-    if spans and type(last := spans[-1]) is Statement:
-        gap = perf_counter_ns() - last.ended_ns
-        if gap < CPU_GAP_NS and last.ended_cpu >= 0:
-            return last.ended_cpu + gap
-    return thread_time_ns()
+    if not spans:
+        if now - trace.start_ns < CPU_GAP_NS:
+            span.ended_cpu = trace.cpu_start_ns + now - trace.start_ns
+            span.read_ns = trace.start_ns
+            return
+    elif type(last := spans[-1]) is Statement and last.ended_cpu >= 0:
+        gap = now - last.ended_ns
+        if gap < CPU_GAP_NS and now - last.read_ns < CPU_TRUST_NS:
+            span.ended_cpu = last.ended_cpu + gap
+            span.read_ns = last.read_ns
+            return
+    span.ended_cpu = thread_time_ns()
+    span.read_ns = now
 
 
-def _other_text(span: Statement, context: Any, compiled: Any, statement: Any) -> None:
-    """The text of an insert, or of what is not its context's own: a batch, a sequence, raw SQL, or edited text."""
-    batch = context.__dict__.get(BATCH, 0)
-    if compiled is not None and (batch or statement is context.statement):
-        span.text = compiled.string
-        span.batch = span.batch or batch
-    else:
-        text = statement if isinstance(statement, str) else str(statement)
-        span.text = text if len(text) <= MAX_RAW else text[:MAX_RAW]
+def _stop_cpu(span: Statement) -> None:
+    """Note the CPU that the execution took: all of the time, where that was short and inside this process."""
+    took = span.execute_ns
+    if took < CPU_SHORT_NS and span.engine.local:
+        span.cpu_ns = took
+        span.ended_cpu += took
+        return
+    cpu = thread_time_ns()
+    used = cpu - span.ended_cpu
+    span.cpu_ns = 0 if used < 0 else used if used < took else took
+    span.ended_cpu = cpu
+    span.read_ns = span.ended_ns
+
+
+def _other_text(context: Any, compiled: Any, statement: Any, batch: int) -> tuple[str, int]:
+    """Text and batch of an insert, or of what is not its context's own: a batch, a sequence, raw SQL, edited text."""
+    delivered = context.__dict__.get(BATCH, 0)
+    if compiled is not None and (delivered or statement is context.statement):
+        return compiled.string, batch or delivered
+    text = statement if isinstance(statement, str) else str(statement)
+    return (text if len(text) <= MAX_RAW else text[:MAX_RAW]), batch
 
 
 def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: type[BaseException] | None) -> None:
@@ -203,10 +223,7 @@ def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: typ
         ended = span.ended_ns = perf_counter_ns()
         span.execute_ns = ended - span.start_ns
         if span.ended_cpu >= 0:
-            cpu = thread_time_ns()
-            used = cpu - span.ended_cpu
-            span.cpu_ns = 0 if used < 0 else used if used < span.execute_ns else span.execute_ns
-            span.ended_cpu = cpu
+            _stop_cpu(span)
         span.failure = failure
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.finished:
             spans.append(span)  # as the sink does, without a call

@@ -43,20 +43,10 @@ def add_call(
     kind: str, engine: Engine, start_ns: int, duration_ns: int, cpu_ns: int, failure: type[BaseException] | None
 ) -> None:
     """Record a finished call that is no statement; its text is its kind's name."""
-    span = SpanRecord()
-    span.kind = kind
-    span.text = _TEXTS[kind]
-    span.engine = engine
-    span.code, span.instruction = callsite.find()
-    span.relationship = None
-    span.start_ns = start_ns
-    span.execute_ns = duration_ns
-    span.fetch_ns = 0
+    code, instruction = callsite.find()
+    span = SpanRecord(kind, _TEXTS[kind], engine, code, instruction, None, start_ns, duration_ns)
     span.cpu_ns = cpu_ns
-    span.rows = -1
-    span.batch = 0
     span.failure = failure
-    span.folded = None
     sink.add(span)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from flasktop.protocol.records import UNKNOWN
-
 if TYPE_CHECKING:
     from flasktop.agent.trace import SpanRecord
 
@@ -55,11 +53,6 @@ class Repeats:
             self._count += 1
             number = seen[digest] = len(seen)
         span.parameters = number
-
-
-def ordinal(span: SpanRecord) -> int:
-    """The number of a span's parameter set, UNKNOWN where it has none; asked only of requests that have repeats."""
-    return getattr(span, "parameters", UNKNOWN)
 
 
 def digest_of(parameters: Any) -> int | None:
