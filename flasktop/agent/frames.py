@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Final, Literal, Protocol
@@ -26,8 +27,9 @@ TRIES: Final = 3
 """A greenlet that starts or stops just while it is looked at is looked at again, so often at most."""
 
 _PAUSE_GC: Final = sys.version_info < (3, 12)
-"""Up to 3.11 ``sys._current_frames`` may run the garbage collector while it holds the interpreter's lock on its
-threads, and then crash or hang (cpython#106883)."""
+"""Up to 3.11 the collector may run wherever an object is made. ``sys._current_frames`` makes some while it holds the
+interpreter's lock on its threads, and may then hang (cpython#106883). On 3.11 ``f_back`` makes one, too: if a callback
+or a destructor lets another thread run just then, and the thread that is looked at ends, the process crashes."""
 
 _OURS: Final = callsite.OWN_FOLDER
 
@@ -73,8 +75,13 @@ def look(worker: Worker, traces: Iterable[RequestTrace]) -> list[Seen]:
     for root in worker.roots:
         callsite.add_root(root)
     wanted = list(traces)
+    with still():
+        return _look(worker, wanted)
+
+
+def _look(worker: Worker, wanted: list[RequestTrace]) -> list[Seen]:
     newest = _newest_of_threads(wanted)
-    frames = current_frames()
+    frames = sys._current_frames()
     seen = []
     for trace in wanted:
         if trace.finished:
@@ -88,16 +95,14 @@ def look(worker: Worker, traces: Iterable[RequestTrace]) -> list[Seen]:
     return seen
 
 
-def current_frames() -> dict[int, FrameType]:
-    """``sys._current_frames()`` without its dangers."""
-    if not _PAUSE_GC:
-        return sys._current_frames()
-    with collector.paused():
-        return sys._current_frames()
+def still() -> AbstractContextManager[None]:
+    """Within it, frames of other threads may be asked for and walked: see ``_PAUSE_GC``."""
+    return collector.paused() if _PAUSE_GC else nullcontext()
 
 
 def walk(frame: FrameType | None) -> Stack:
-    """The stack from ``frame`` outwards. Frames are not kept: they would keep the app's objects alive."""
+    """The stack from ``frame`` outwards; only while ``still``. Frames are not kept: they would keep the app's objects
+    alive."""
     stack = []
     own = callsite.is_own
     for _ in range(MAX_DEPTH):
@@ -182,7 +187,7 @@ def _greenlet(trace: RequestTrace, hub_thread: int) -> Seen:
             return Seen(trace, walk(frame), False)
         if greenlet.dead:
             break
-        stack = walk(current_frames().get(hub_thread))
+        stack = walk(sys._current_frames().get(hub_thread))
         if greenlet.gr_frame is None and entered(stack):
             return Seen(trace, stack, True)
     return Seen(trace, None, None)

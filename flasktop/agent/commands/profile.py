@@ -19,7 +19,7 @@ from flasktop.agent.commands.interval import Interval, Shares
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.commands.profile_answer import Counts, made
 from flasktop.agent.commands.stack_table import StackTable, Tally
-from flasktop.agent.frames import current_frames
+from flasktop.agent.frames import still
 from flasktop.agent.tables import key_of
 from flasktop.protocol.commands import GONE
 from flasktop.protocol.commands.profile import MAX_RATE, MAX_SECONDS, Profiled, ProfileEndpoint, stage
@@ -131,16 +131,17 @@ class _Run:
         if len(states) > LOOKS:
             wall_ns = wall_ns * len(states) // LOOKS
             states = self._random.sample(states, LOOKS)
-        if self._agent.greenlet_now is None:
-            self._look_at_threads(states, wall_ns)
-        else:
-            self._look_at_greenlets(states, wall_ns)
+        with still():
+            if self._agent.greenlet_now is None:
+                self._look_at_threads(states, wall_ns)
+            else:
+                self._look_at_greenlets(states, wall_ns)
 
     def _is_wanted(self, trace: RequestTrace) -> bool:
         return not trace.finished and key_of(trace) in self._keys
 
     def _look_at_threads(self, states: list[Interval], wall_ns: int) -> None:
-        frames = current_frames()
+        frames = sys._current_frames()
         for state in states:
             frame = frames.get(state.trace.thread)
             if state.trace.flags & ASYNC_VIEW:
@@ -170,7 +171,7 @@ class _Run:
             frame = greenlet.gr_frame
             runs = frame is None
             if runs:
-                frame = current_frames().get(agent.hub_thread)
+                frame = sys._current_frames().get(agent.hub_thread)
                 if frame is None or greenlet.dead or greenlet.gr_frame is not None:
                     continue  # it was just switched, or ended
             tally = self._table.find(frame)

@@ -70,7 +70,7 @@ class StackTable:
         self._cells = 0
 
     def find(self, frame: FrameType | None) -> Tally:
-        """The tally of the stack that ends in ``frame``."""
+        """The tally of the stack that ends in ``frame``; only while ``frames.still``."""
         numbers = self._numbers
         stack: list[int] = []
         for _ in _DEPTHS:
