@@ -68,7 +68,9 @@ class TraceEncoder:
             wait_us = duration_us - execute_us - fetch_us - other_us - (cpu_us - sql_cpu_us)
             if wait_us < 0:
                 wait_us = 0
-        request_key, body_key = answers.keys(record) or (UNKNOWN, UNKNOWN)
+        request_key = body_key = UNKNOWN
+        if record.answer is not None:
+            request_key, body_key = answers.keys(record) or (UNKNOWN, UNKNOWN)
         path = record.path
         if record.query or record.app.mask_paths or len(path) > PATH_LIMIT or not path.isascii():
             path = shown_path(record)
