@@ -8,8 +8,20 @@ from typing import Any, Final
 
 from flasktop.client.ask import A, CommandFailedError
 from flasktop.client.profile import Asking, profile, silence
+from flasktop.client.sources import read_source
 from flasktop.errors import FlasktopError, NotRunningError
-from flasktop.findings.evidence import EvidenceBook, Need, PlanNeed, ShapeNeed, StackNeed, TrialNeed, Unavailable
+from flasktop.findings.calls import on_line
+from flasktop.findings.evidence import (
+    Calls,
+    CallsNeed,
+    EvidenceBook,
+    Need,
+    PlanNeed,
+    ShapeNeed,
+    StackNeed,
+    TrialNeed,
+    Unavailable,
+)
 from flasktop.findings.sql.shape import shape
 from flasktop.findings.sql.verdict import command, verdict
 from flasktop.protocol.commands import BUSY, GONE, Command
@@ -19,7 +31,8 @@ from flasktop.protocol.events import WorkerId
 from flasktop.stats.calltree import merge
 from flasktop.stats.plans import parse
 from flasktop.stats.store import Store
-from flasktop.stats.views import StatementKey
+from flasktop.stats.views import StatementKey, Window
+from flasktop.units import plural
 
 ATTEMPTS: Final = 4
 """Workers that are asked in turn, where one no longer knows the statement."""
@@ -31,6 +44,9 @@ SAMPLE_HZ: Final = 40
 BUSY_TIMES: Final = 4
 BUSY_S: Final = 0.4
 """A worker that is busy with another reader's plan is asked so often, and after so long."""
+
+LEAST_SAMPLES: Final = 10
+"""Fewer samples tell nothing yet; they are taken again after a while."""
 
 AT_ONCE: Final = 2
 """Pieces of evidence that are fetched at the same time."""
@@ -55,6 +71,8 @@ class EvidenceFetcher:
         room = AT_ONCE - len(self._underway)
         now = self._clock()
         due = [need for need in needs if need not in self._underway and self.book.wanted(need, now)]
+        sampled = [need for need in (*self._underway, *due) if isinstance(need, StackNeed)][:1]  # a worker takes one
+        due = [need for need in due if not isinstance(need, StackNeed) or need in sampled]
         return tuple(due[: max(room, 0)])
 
     async def fetch(self, need: Need) -> None:
@@ -136,7 +154,16 @@ class EvidenceFetcher:
             raise outcome.failures[0][1]
         if not merged.samples:
             return Unavailable(silence(merged.finished, merged.seconds))
+        if merged.samples < LEAST_SAMPLES:
+            return Unavailable(f"Its requests were caught by {plural(merged.samples, 'sample')} only.")
         return merged
+
+    async def calls(self, need: CallsNeed) -> object:
+        """What a line calls, from the file on this machine: where it is the one that the workers run."""
+        rows = self._store.workers(self._clock(), Window.ALL)
+        started = [row.started_at for row in rows if row.state == "live" and row.started_at is not None]
+        text = read_source(need.file, min(started, default=None))
+        return Calls(await asyncio.to_thread(on_line, text, need.line))
 
 
 _FETCH: Final[dict[type, Callable[[EvidenceFetcher, Any], Awaitable[object]]]] = {
@@ -144,10 +171,6 @@ _FETCH: Final[dict[type, Callable[[EvidenceFetcher, Any], Awaitable[object]]]] =
     StackNeed: EvidenceFetcher.stacks,
     ShapeNeed: EvidenceFetcher.shape,
     TrialNeed: EvidenceFetcher.trial,
+    CallsNeed: EvidenceFetcher.calls,
 }
 """How each kind is fetched."""
-
-
-async def gather(fetcher: EvidenceFetcher, needs: tuple[Need, ...]) -> None:
-    """Fetch what may be fetched now, and wait for it."""
-    await asyncio.gather(*(fetcher.fetch(need) for need in fetcher.due(needs)))

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from flasktop.client.evidence import EvidenceFetcher, gather
+from flasktop.client.evidence import EvidenceFetcher
 from flasktop.client.profile import Asking
-from flasktop.client.timing import within
 from flasktop.findings.facts import Facts, Limits
 from flasktop.findings.inspect import Report, inspect
 from flasktop.findings.model import Rule
@@ -19,8 +18,8 @@ from flasktop.stats.heaps import Heaps
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
 
-PATIENCE_S: Final = 15.0
-"""How long evidence is waited for by default: a sampled profile and a plan, and the questions that they raise."""
+PATIENCE_S: Final = 20.0
+"""How long evidence is waited for by default: three sampled profiles, one after the other, and plans meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +65,19 @@ class Inspection:
         """Look and fetch until no rule asks for more, or patience is at its end; return the last report."""
         until = self._clock() + self._looking.patience_s
         report = self.look(window, app)
-        while self.fetcher.due(report.needs) and (left := until - self._clock()) > 0:
-            try:
-                await within(left, gather(self.fetcher, report.needs))
-            except asyncio.TimeoutError:
-                break
-            report = self.look(window, app)
-        return report
+        fetching: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                fetching |= {asyncio.create_task(self.fetcher.fetch(need)) for need in self.fetcher.due(report.needs)}
+                left = until - self._clock()
+                if not fetching or left <= 0:
+                    return report
+                done, fetching = await asyncio.wait(fetching, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+                report = self.look(window, app)
+        finally:
+            for each in fetching:
+                each.cancel()
+            if fetching:
+                await asyncio.wait(fetching)

@@ -53,7 +53,22 @@ class TrialNeed:
     candidate: Candidate
 
 
-Need = PlanNeed | StackNeed | ShapeNeed | TrialNeed
+@dataclass(frozen=True, slots=True)
+class CallsNeed:
+    """What a line of the app's source calls; gives ``Calls``, read on this machine."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The full names of what a line calls, as ``findings.calls.on_line`` tells them."""
+
+    names: tuple[str, ...]
+
+
+Need = PlanNeed | StackNeed | ShapeNeed | TrialNeed | CallsNeed
 
 E = TypeVar("E")
 

@@ -6,7 +6,9 @@ from typing import Final
 
 from flasktop.findings.model import Rule, Threshold
 from flasktop.findings.rules import (
+    blocking,
     collecting,
+    cpu_bound,
     errors,
     exhausted,
     growing,
@@ -22,6 +24,8 @@ RULES: Final[tuple[Rule, ...]] = (
     repeated.RULE,
     missing_index.RULE,
     unbounded.RULE,
+    blocking.RULE,
+    cpu_bound.RULE,
     errors.RULE,
     held.RULE,
     growing.RULE,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
@@ -40,7 +42,33 @@ class Watched:
     def came(self, times: int) -> None:
         """Wait until the journal has so many requests more, which came some other way."""
         self._visits += times
-        until(lambda: sum(len(frame.traces) for frame in self.box.frames) >= self._visits)
+        self.await_traces(self._visits)
+
+    def await_traces(self, count: int) -> None:
+        """Wait until the journal has so many requests."""
+        until(lambda: sum(len(frame.traces) for frame in self.box.frames) >= count)
+
+    @contextmanager
+    def visited(self, path: str, visitors: int = 1, **options: Any) -> Iterator[None]:
+        """While visitors request ``path`` again and again: where samples of running requests are asked for."""
+        self.visit(path, 1, **options)  # the agent is there from the first request on
+        stop = threading.Event()
+
+        def visit() -> None:
+            client = self.app.test_client()
+            while not stop.is_set():
+                client.open(path, **options).get_data()
+
+        threads = [threading.Thread(target=visit) for _ in range(visitors)]
+        for thread in threads:
+            thread.start()
+        try:
+            self.await_traces(self._visits + WARM)
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
 
     def collected(self, *limits: str, seconds: float = 0.1) -> Collected:
         """What a reader sees, with the rules' report."""
