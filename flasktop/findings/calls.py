@@ -56,8 +56,8 @@ def of_frames(tail: tuple[Frame, ...]) -> tuple[Kind, str] | None:
     if names[0] == "threading":
         if bare(tail[0].function) == "join":
             return "result", "Thread.join"
-        if bare(tail[0].function) in ("acquire", "__enter__") and "Semaphore" in tail[0].function:
-            return "lock", "Semaphore.acquire"
+        if bare(tail[0].function) in ("acquire", "__enter__"):
+            return "lock", call_name(tail[0])
     return None
 
 

@@ -9,6 +9,7 @@ from flasktop.errors import ConfigurationError
 from flasktop.findings.evidence import EvidenceBook, Need, Unavailable
 from flasktop.findings.model import Threshold
 from flasktop.protocol.events import WorkerId
+from flasktop.stats.cacheability import Cacheability
 from flasktop.stats.heaps import Heaps
 from flasktop.stats.in_flight import InFlightView
 from flasktop.stats.memory_views import MemoryRow
@@ -131,6 +132,10 @@ class Facts:
             return ()
         kept = {trace.id: trace for trace in (*detail.slowest, *detail.failed, *detail.recent)}
         return tuple(sorted(kept.values(), key=lambda trace: -trace.at))
+
+    def cacheability(self, key: EndpointKey) -> Cacheability | None:
+        """Whether a cache would have answered an endpoint's requests in the last minutes; None where nothing tells."""
+        return self._store.cacheability(key, self.now)
 
     def queries(self) -> tuple[QueryRow, ...]:
         """The statements that ran, the most total time first."""

@@ -7,6 +7,7 @@ from typing import Final
 from flasktop.findings.model import Rule, Threshold
 from flasktop.findings.rules import (
     blocking,
+    cacheable,
     collecting,
     cpu_bound,
     errors,
@@ -25,6 +26,7 @@ RULES: Final[tuple[Rule, ...]] = (
     missing_index.RULE,
     unbounded.RULE,
     blocking.RULE,
+    cacheable.RULE,
     cpu_bound.RULE,
     errors.RULE,
     held.RULE,

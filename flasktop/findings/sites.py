@@ -20,10 +20,12 @@ class Site:
     """A place in the app's own code: samples of it, and the time that they stand for.
 
     ``own`` is the innermost frame of the app's code, ``tail`` the library frames below it, outermost first (empty: the
-    line itself was at work, or waited in a function that is not written in Python).
+    line itself was at work, or waited in a function that is not written in Python). ``named`` is the innermost one of
+    a function with a name: the one that a comprehension or a lambda stands in.
     """
 
     own: Frame
+    named: Frame
     tail: tuple[Frame, ...]
     samples: int = 0
     parts: Parts = field(default_factory=Parts)
@@ -35,14 +37,20 @@ def sites(profile: Profile, but: Callable[[Stack], bool] = lambda stack: False) 
     for stack in profile.stacks:
         last = max((at for at, frame in enumerate(stack.frames) if frame.own), default=-1)
         if last >= 0 and stack.frames[last].file.endswith(PYTHON) and not but(stack):
-            yield Site(stack.frames[last], stack.frames[last + 1 :], stack.samples, stack.parts)
+            yield Site(
+                stack.frames[last],
+                next((frame for frame in stack.frames[last::-1] if _has_name(frame)), stack.frames[last]),
+                stack.frames[last + 1 :],
+                stack.samples,
+                stack.parts,
+            )
 
 
 def merged(found: Iterator[Site], by: Callable[[Site], object], weight: Callable[[Site], int]) -> list[Site]:
     """Sites that are the same ``by`` something as one, the one of the most ``weight`` first."""
     known: dict[object, Site] = {}
     for site in found:
-        one = known.setdefault(by(site), Site(site.own, site.tail))
+        one = known.setdefault(by(site), Site(site.own, site.named, site.tail))
         one.samples += site.samples
         one.parts.add(site.parts)
     return sorted(known.values(), key=weight, reverse=True)
@@ -73,6 +81,10 @@ def call_name(frame: Frame) -> str:
         return f"{package(frame.file)}.{frame.function}"
     parts = [part for part in PurePath(found[1].replace("\\", "/")).parts if not part.startswith("_")]
     return ".".join((*parts, frame.function))
+
+
+def _has_name(frame: Frame) -> bool:
+    return frame.own and not bare(frame.function).startswith("<")
 
 
 def bare(function: str) -> str:

@@ -155,7 +155,7 @@ def _evidence(
         site = blocked.site
         yield (
             f"{site.samples:,} of {plural(profile.samples, 'sample')} ({percent(site.samples / profile.samples)} %) "
-            f"stood at {place(site.own.file, site.own.line)}, in {bare(site.own.function)}(), {_in(blocked)}."
+            f"stood at {place(site.own.file, site.own.line)}, in {bare(site.named.function)}(), {_in(blocked)}."
         )
         if blocked.kind is None:
             yield f"What that line calls is not known: {site.own.file} cannot be read here, or is newer than the app."
@@ -190,7 +190,7 @@ def _fix(row: EndpointRow, first: Blocked | None) -> Fix:
         )
     return Fix(
         "Hand it to a background task (Celery, RQ, …) and answer at once: the thread is free for the next visitor.",
-        _task(bare(row.endpoint), bare(own.function)),
+        _task(bare(row.endpoint), bare(first.site.named.function)),
         file=own.file,
         line=own.line,
     )

@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
-from flasktop.findings import sites
-from flasktop.findings.calls import DATABASES
-from flasktop.findings.evidence import Need, StackNeed, Unavailable
+from flasktop.findings.evidence import Need
 from flasktop.findings.facts import Facts
-from flasktop.findings.measures import lower_quartile, own_cpu
-from flasktop.findings.model import Finding, Fix, Rule, Threshold, severity_of
-from flasktop.findings.sites import Site, bare
-from flasktop.findings.words import endpoint_name, place
-from flasktop.stats.calltree import Profile
+from flasktop.findings.hot import CPU, Hot, hot_words, hottest
+from flasktop.findings.model import Finding, Fix, Rule, severity_of
+from flasktop.findings.rules import cacheable
+from flasktop.findings.sites import bare
+from flasktop.findings.words import endpoint_name
 from flasktop.stats.views import EndpointRow
-from flasktop.units import ms_unit, percent, plural
+from flasktop.units import ms_unit
 
 NAME: Final = "cpu-bound"
-
-CPU: Final = Threshold(f"{NAME}.cpu", 150, "Milliseconds of CPU that a request takes in the app's own code")
-
-MANY_ROWS: Final = 1_000
-"""Who fetches so many rows a request computes because of them."""
-
-SOME_ROWS: Final = 50
-"""Without samples: who fetches so many may compute in the ORM and in templates."""
-
-FRAMEWORK: Final = DATABASES | {"flask", "werkzeug", "jinja2", "markupsafe"}
-"""Packages whose CPU is not the app's own: the ORM's objects, templates, and the framework's JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hot:
-    """Where an endpoint computes: ``cpu_ms`` a request in code of the app's own and in what it calls (at least so much
-    in three of four requests), the function and line that take most of it, and their ``share`` of all its CPU; None
-    where there are no samples."""
-
-    cpu_ms: float
-    site: Site | None
-    share: float
-    profile: Profile | None
-    unseen: Unavailable | None
 
 
 def check(facts: Facts) -> Iterator[Finding | Need]:
@@ -56,67 +29,14 @@ def check(facts: Facts) -> Iterator[Finding | Need]:
 def look(facts: Facts, row: EndpointRow) -> Finding | Need | None:
     """What there is to say of one endpoint, or what has to be known first."""
     hot = hottest(facts, row)
-    return _finding(row, hot) if isinstance(hot, Hot) else hot
-
-
-def hottest(facts: Facts, row: EndpointRow) -> Hot | Need | None:
-    """Where the endpoint computes; None: not long, or not in the app's own code."""
-    least = facts.limit(CPU)
-    detail = facts.endpoint(row.key)
-    if detail is None or row.split.cpu < least or row.rows_per_request >= MANY_ROWS:
-        return None
-    typical = lower_quartile(own_cpu(detail.recent))
-    if typical < least:
-        return None
-    need = StackNeed(row.key)
-    profile = facts.known(need, Profile)
-    if profile is None:
-        return need
-    if isinstance(profile, Unavailable):
-        return Hot(typical, None, 0.0, None, profile) if row.rows_per_request < SOME_ROWS else None
-    return _from_profile(typical, profile, least)
-
-
-def _from_profile(typical: float, profile: Profile, least: float) -> Hot | None:
-    whole = profile.root.total.cpu
-    own = [site for site in _own(profile) if site.parts.cpu]
-    cpu = typical * sum(site.parts.cpu for site in own) / whole if whole else 0.0
-    if cpu < least:
-        return None
-    function = sites.merged(iter(own), lambda site: (site.own.file, site.own.first), _cpu)[0]
-    its = (site for site in own if (site.own.file, site.own.first) == (function.own.file, function.own.first))
-    line = sites.merged(its, lambda site: site.own.line, _cpu)[0]
-    function.own = line.own
-    return Hot(cpu, function, function.parts.cpu / whole, profile, None)
-
-
-def _own(profile: Profile) -> Iterator[Site]:
-    """Places in the app's code outside templates, where what they call is not the framework's or the ORM's."""
-    for site in sites.sites(profile, sites.renders):
-        if FRAMEWORK.isdisjoint(sites.packages(site.tail)):
-            yield site
-
-
-def _cpu(site: Site) -> int:
-    return site.parts.cpu
-
-
-def hot_words(hot: Hot) -> Iterator[str]:
-    """Where it computes, as evidence."""
-    if hot.site is None or hot.profile is None:
-        assert hot.unseen is not None
-        yield f"There are no samples that show the function: {hot.unseen.message}"
-        return
-    own = hot.site.own
-    yield (
-        f"{percent(hot.share)} % of its CPU is {bare(own.function)}(), most of it at {place(own.file, own.line)} "
-        f"({plural(hot.site.samples, 'sample')} of {hot.profile.samples:,})."
-    )
+    if not isinstance(hot, Hot):
+        return hot
+    return None if isinstance(cacheable.look(facts, row), Finding) else _finding(row, hot)
 
 
 def _finding(row: EndpointRow, hot: Hot) -> Finding:
     share = hot.cpu_ms / 1000 * row.rate
-    where = f" in {bare(hot.site.own.function)}()" if hot.site is not None else ""
+    where = f" in {bare(hot.site.named.function)}()" if hot.site is not None else ""
     return Finding(
         rule=NAME,
         severity=severity_of(hot.cpu_ms, share),
@@ -142,7 +62,7 @@ def _fix(row: EndpointRow, hot: Hot) -> Fix:
     )
     if hot.site is None:
         return Fix(text)
-    own = hot.site.own
+    own = hot.site.named
     name = bare(own.function) if bare(own.function).isidentifier() else "work"
     if row.key.method == "GET":
         return Fix(text, f"@cache.memoize(timeout=3600)\ndef {name}(...): ...", file=own.file, line=own.first)
