@@ -70,6 +70,11 @@ def _screen_options(command: F) -> F:
             help="Seconds between refreshes, 0.1 to 60.",
         ),
         _thresholds,
+        click.option(
+            "--evidence/--no-evidence",
+            default=True,
+            help="Whether findings may ask the workers for plans and some seconds of stacks; default: yes.",
+        ),
     )
     for option in reversed(options):
         command = option(command)

@@ -12,7 +12,6 @@ from flasktop.agent.config import Settings
 from flasktop.agent.encode import TraceEncoder, TraceRow
 from flasktop.agent.guard import guard
 from flasktop.agent.journal import Journal
-from flasktop.agent.sql.held import Held
 from flasktop.agent.tables import Routes, Statements
 from flasktop.agent.totals import ROUTE, TotalsTable
 from flasktop.agent.trace import RequestTrace, sink
@@ -53,6 +52,8 @@ class Recorder:
         self._encoder = TraceEncoder(self.routes, statements)
         self.totals = TotalsTable()
         self._observer = Observer(source.hub_native)
+        from flasktop.agent.sql.held import Held  # what tells the user's files loads sysconfig: not at switching on
+
         self._held = Held()
         self.next_number = 0
         self._dropped_seen = 0

@@ -51,6 +51,7 @@ def screen_options(
     columns: tuple[str, ...] = (),
     interval: float | None = None,
     thresholds: tuple[str, ...] = (),
+    evidence: bool = True,
 ) -> AttachOptions:
     """What the command line says of the screen, as the screen takes it.
 
@@ -69,6 +70,7 @@ def screen_options(
         columns=dict(map(_panel_columns, columns)),
         interval=interval,
         limits=Limits.parse(thresholds, THRESHOLDS),
+        evidence=evidence,
     )
 
 

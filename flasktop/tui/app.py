@@ -86,7 +86,16 @@ class FlasktopApp(App[None]):
         self.interval = self.memory.choices.interval
         self.feed = LiveFeed(self.store, clock, self.memory.choices.window)
         self.heaps = HeapDesk(self, source, clock, self.show_now)
-        self.findings = FindingsDesk(self, self.store, source, clock, self.tick, options.limits, self.heaps.heaps)
+        self.findings = FindingsDesk(
+            self,
+            self.store,
+            source,
+            clock,
+            self.tick,
+            options.limits,
+            self.heaps.heaps,
+            evidence=options.evidence,
+        )
         self._begun = False
         self._frozen_at: float | None = None
         self._timer: Timer | None = None

@@ -31,7 +31,8 @@ WINDOW: Final = Window.FIVE_MINUTES
 
 class FindingsDesk:
     """Asks the rules about ``store`` and fetches evidence from ``source``. ``clock`` is the reader's, in seconds;
-    ``changed`` is called when evidence has come; ``heaps`` are those that this reader takes."""
+    ``changed`` is called when evidence has come; ``heaps`` are those that this reader takes.
+    ``evidence`` False: nothing is asked of the workers."""
 
     def __init__(
         self,
@@ -42,12 +43,15 @@ class FindingsDesk:
         changed: Callable[[], None],
         limits: Limits | None = None,
         heaps: Heaps | None = None,
+        *,
+        evidence: bool = True,
     ) -> None:
         self.report = Report()
         self.marks: dict[Hashable, Severity] = {}
         self.looked_at: float | None = None
         self._app, self._clock, self._changed = app, clock, changed
         self._inspection = Inspection(store, source, Looking(limits or Limits()), clock=clock, heaps=heaps)
+        self._evidence = evidence
         self._next = float("-inf")
         self._of: str | None = None
 
@@ -70,7 +74,7 @@ class FindingsDesk:
         self.report = self._inspection.look(WINDOW, app)
         self.marks = _marks(self.report)
         self._next = at + max(LOOK_S, (time.perf_counter() - begun) / SHARE)
-        for need in self._inspection.fetcher.due(self.report.needs):
+        for need in self._inspection.fetcher.due(self.report.needs) if self._evidence else ():
             self._app.run_worker(self._fetch(need), group="evidence", exit_on_error=True)
 
     async def _fetch(self, need: Need) -> None:

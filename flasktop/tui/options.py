@@ -16,7 +16,7 @@ class AttachOptions:
     ``sort`` is a column's name (``p95``, or ``queries:total`` for one panel), with a leading ``-`` (``-p95``) to
     reverse its natural order. ``columns`` are names of columns, in order, per panel
     (``{"endpoints": ("route", "p95")}``). ``interval`` is seconds between refreshes. ``limits`` are thresholds of
-    findings.
+    findings; ``evidence`` False lets rules ask the workers for nothing.
     """
 
     window: Window | None = None
@@ -25,3 +25,4 @@ class AttachOptions:
     columns: Mapping[str, tuple[str, ...]] | None = None
     interval: float | None = None
     limits: Limits | None = None
+    evidence: bool = True

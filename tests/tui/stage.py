@@ -96,8 +96,11 @@ def play(
     shop: Shop | None = None,
     history: int = 8,
 ) -> None:
-    """Run the app in a terminal of ``size`` with ``history`` seconds of the shop behind it, and let ``act`` play."""
-    asyncio.run(_play(act, size, options or AttachOptions(), source or Feeding(), shop or Shop(), history))
+    """Run the app in a terminal of ``size`` with ``history`` seconds of the shop behind it, and let ``act`` play. Rules
+    ask for no evidence unless ``options`` say so: what is asked is then what the person asked."""
+    asyncio.run(
+        _play(act, size, options or AttachOptions(evidence=False), source or Feeding(), shop or Shop(), history)
+    )
 
 
 async def _play(

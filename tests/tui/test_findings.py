@@ -133,4 +133,4 @@ def test_evidence_that_is_refused_is_no_fault_of_the_screen() -> None:
         assert stage.app.findings.report.findings
         assert not stage.app.findings.report.faults
 
-    play(act)
+    play(act, options=AttachOptions(evidence=True))
