@@ -190,7 +190,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     overflow: deque[SpanRecord] | None = None
     folded: dict[tuple[object, ...], FoldedSum] | None = None
     answer: tuple[int, int, int] | None = None
-    taken: list[Taken] | None = None
+    taken: dict[int, Taken] | None = None
     repeats: Repeats | None = None
 
     def fold(self, span: SpanRecord) -> None:

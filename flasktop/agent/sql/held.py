@@ -31,14 +31,13 @@ ARMED_NS: Final = 600_000_000_000
 SESSION_MODULE: Final = "sqlalchemy.orm.session"
 
 
-class Taken(NamedTuple):
-    """A connection that was taken: a weak proxy of what the pool gave out, and by which line if that was looked for."""
+Line = tuple[CodeType | None, int, bool]
+"""Code and instruction that took a connection, and whether an ORM session did so for it."""
 
-    connection: Any
-    engine: Engine
-    code: CodeType | None = None
-    instruction: int = 0
-    by_session: bool = False
+Taken = tuple[Any, Engine, Line]
+"""A connection that was taken, as a weak proxy of what the pool gave out; plain, since one is made a checkout."""
+
+_NOT_LOOKED_FOR: Final[Line] = (None, 0, False)
 
 
 class _Followed(NamedTuple):
@@ -58,21 +57,18 @@ def took(engine: Engine, connection: Any) -> None:
     trace = current_trace.get()
     if trace is None or trace.finished:
         return
-    if armed and engine.name in armed:
-        one = Taken(proxy(connection), engine, *_line())
-    else:
-        one = Taken(proxy(connection), engine)
     taken = trace.taken
     if taken is None:
-        trace.taken = [one]
-        return
-    if len(taken) >= TAKEN:
-        taken[:] = [known for known in taken if is_out(known.connection)]
-    if len(taken) < TAKEN:
-        taken.append(one)
+        taken = trace.taken = {}
+    # By the pool's record, which has one holder at a time: whoever is replaced here has given it back.
+    record = id(connection._connection_record)
+    taken[record] = (proxy(connection), engine, _line() if armed and engine.name in armed else _NOT_LOOKED_FOR)
+    if len(taken) > TAKEN:
+        for key in [key for key, known in taken.items() if not is_out(known[0])] or [record]:
+            del taken[key]
 
 
-def _line() -> tuple[CodeType | None, int, bool]:
+def _line() -> Line:
     """The user's line that takes a connection, and whether an ORM session stands between it and the pool."""
     session = getattr(sys.modules.get(SESSION_MODULE), "__file__", None)
     by_session = False
@@ -109,8 +105,8 @@ class Held:
 
     def ended(self, trace: RequestTrace, route: int) -> None:
         """Take what a request of ``route`` has left out."""
-        for taken in trace.taken or ():
-            if is_out(taken.connection) and len(self._followed) < FOLLOWED:
+        for taken in (trace.taken or {}).values():
+            if is_out(taken[0]) and len(self._followed) < FOLLOWED:
                 self._followed.append(_Followed(taken, route, trace.end_ns))
 
     def tell(self, now_ns: int | None = None) -> tuple[tuple[HeldConnection, ...], int]:
@@ -121,14 +117,14 @@ class Held:
                 armed.pop(name, None)
         if not self._followed:
             return (), 0
-        self._followed = [one for one in self._followed if is_out(one.taken.connection)]
+        self._followed = [one for one in self._followed if is_out(one.taken[0])]
         records: set[int] = set()
         held = []
         for one in sorted(self._followed, key=lambda one: one.end_ns):
-            record = _record_of(one.taken.connection)
+            record = _record_of(one.taken[0])
             if now_ns - one.end_ns >= AFTER_NS and record not in records:
                 records.add(record)  # some pools give the same connection to one thread again and again
-                armed[one.taken.engine.name] = now_ns
+                armed[one.taken[1].name] = now_ns
                 held.append(one)
         return tuple(_told(one, now_ns) for one in held[:TOLD]), max(len(held) - TOLD, 0)
 
@@ -141,7 +137,7 @@ def _record_of(connection: Any) -> int:
 
 
 def _told(one: _Followed, now_ns: int) -> HeldConnection:
-    taken = one.taken
-    file, line, function = callsite.locate(taken.code, taken.instruction) if taken.code is not None else ("", 0, "")
+    _, engine, (code, instruction, by_session) = one.taken
+    file, line, function = callsite.locate(code, instruction) if code is not None else ("", 0, "")
     age_us = (now_ns - one.end_ns) // 1000
-    return HeldConnection(taken.engine.name, one.route, age_us, file, line, function, taken.by_session)
+    return HeldConnection(engine.name, one.route, age_us, file, line, function, by_session)
