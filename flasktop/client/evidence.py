@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from flasktop.client.ask import A, CommandFailedError
@@ -49,7 +49,7 @@ LEAST_SAMPLES: Final = 10
 """Fewer samples tell nothing yet; they are taken again after a while."""
 
 AT_ONCE: Final = 2
-"""Pieces of evidence that are fetched at the same time."""
+"""Pieces of evidence that are fetched at the same time, beside one profile: a worker takes one at a time."""
 
 
 class EvidenceFetcher:
@@ -68,12 +68,11 @@ class EvidenceFetcher:
 
     def due(self, needs: tuple[Need, ...]) -> tuple[Need, ...]:
         """Those of ``needs`` that may be fetched now: not known, not under way, and not too many at once."""
-        room = AT_ONCE - len(self._underway)
         now = self._clock()
         due = [need for need in needs if need not in self._underway and self.book.wanted(need, now)]
-        sampled = [need for need in (*self._underway, *due) if isinstance(need, StackNeed)][:1]  # a worker takes one
-        due = [need for need in due if not isinstance(need, StackNeed) or need in sampled]
-        return tuple(due[: max(room, 0)])
+        samples, others = _apart(due)
+        sampling, fetching = map(len, _apart(self._underway))
+        return (*samples[: max(1 - sampling, 0)], *others[: max(AT_ONCE - fetching, 0)])
 
     async def fetch(self, need: Need) -> None:
         """Fetch one piece of evidence; why there is none is evidence, too."""
@@ -164,6 +163,15 @@ class EvidenceFetcher:
         started = [row.started_at for row in rows if row.state == "live" and row.started_at is not None]
         text = read_source(need.file, min(started, default=None))
         return Calls(await asyncio.to_thread(on_line, text, need.line))
+
+
+def _apart(needs: Iterable[Need]) -> tuple[list[Need], list[Need]]:
+    """Profiles, and the other needs."""
+    samples: list[Need] = []
+    others: list[Need] = []
+    for need in needs:
+        (samples if isinstance(need, StackNeed) else others).append(need)
+    return samples, others
 
 
 _FETCH: Final[dict[type, Callable[[EvidenceFetcher, Any], Awaitable[object]]]] = {
