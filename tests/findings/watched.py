@@ -57,7 +57,7 @@ class Watched:
         def visit() -> None:
             client = self.app.test_client()
             while not stop.is_set():
-                client.open(path, **options).get_data()
+                client.open(path, buffered=True, **options)
 
         threads = [threading.Thread(target=visit) for _ in range(visitors)]
         for thread in threads:

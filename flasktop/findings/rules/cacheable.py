@@ -38,7 +38,8 @@ def look(facts: Facts, row: EndpointRow) -> Finding | Need | None:
     detail = facts.endpoint(row.key)
     if row.key.method != "GET" or view is None or detail is None or not _repeats(facts, view):
         return None
-    works = [work(trace) for trace in detail.recent if trace.status == 200]
+    answers = [trace for trace in detail.recent if trace.status == 200]
+    works = [known for trace in answers if (known := work(trace)) is not None]
     if len(works) < ENOUGH or min(works) < facts.limit(COST) or _loops(facts, detail):
         return None
     blocked = blocking.look(facts, row)
@@ -64,13 +65,13 @@ def _loops(facts: Facts, detail: EndpointDetail) -> bool:
     return any(use.per_request >= facts.limit(repeated.REPEATS) for use in detail.statements)
 
 
-def work(trace: TraceView) -> float:
+def work(trace: TraceView) -> float | None:
     """The milliseconds that an answer takes at least, whatever else the machine does: the thread's CPU, and the time of
-    the database where that is another process (one in this process is CPU, too)."""
+    the database where that is another process (one in this process is CPU, too); None where neither is known."""
     elsewhere = [span.duration_ms for span in trace.spans if span.dialect != "sqlite"]
-    if not elsewhere and trace.cpu_ms is not None:
+    if not elsewhere:
         return trace.cpu_ms
-    return trace.split.cpu + (trace.sql_ms if trace.cpu_ms is None else sum(elsewhere))
+    return trace.split.cpu + sum(elsewhere)
 
 
 def _cost_words(works: list[float], view: Cacheability) -> str:
