@@ -12,7 +12,7 @@ from tests.tui.shop import Shop
 from tests.tui.stage import Stage, play
 
 SIZES = ((80, 24), (120, 40), (200, 60))
-AFTER_A_SLOW_LOOK = 600.0
+AFTER_A_SLOW_LOOK = 60.0
 """Seconds after which the next look is due, however long the last one took on this machine."""
 ORDERS = EndpointKey("shop", "GET", "/orders")
 
