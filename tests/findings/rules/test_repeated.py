@@ -70,6 +70,39 @@ def test_a_loop_of_core_look_ups_is_found_without_a_relationship(watched: Watche
     assert "IN list" in found.fix.text
 
 
+def test_the_same_question_again_and_again_is_told_apart_from_different_ones(watched: Watched, sqlite: Engine) -> None:
+    """Its fix is to remember the answer, not to ask for many at once."""
+
+    @watched.app.get("/currency")
+    def currency() -> str:
+        with sqlite.connect() as connection:
+            for _ in range(12):
+                connection.execute(text(f"SELECT name FROM {Order.__tablename__} WHERE id = :id"), {"id": 1}).all()
+        return "EUR"
+
+    watched.visit("/currency")
+    found = watched.finding(N)
+
+    assert "asks the database 12 times for the same thing" in found.title
+    assert "11 of 12 sampled runs had the same parameters" in " ".join(found.evidence)
+    assert "Ask once" in found.fix.text
+
+
+def test_keys_in_lists_are_no_loop_of_single_keys(watched: Watched, sqlite: Engine) -> None:
+    """What is loaded a batch of keys at a time, as selectin does it, is as it should be."""
+
+    @watched.app.get("/batches")
+    def batches() -> str:
+        with Session(sqlite) as session:
+            for first in range(12):
+                session.scalars(select(Order).where(Order.id.in_([first, first + 1]))).all()
+        return "batches"
+
+    watched.visit("/batches")
+
+    assert watched.findings(N) == []
+
+
 def test_a_loop_of_single_writes_is_found(watched: Watched, sqlite: Engine) -> None:
     @watched.app.get("/write")
     def write() -> str:
