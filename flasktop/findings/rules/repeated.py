@@ -22,8 +22,8 @@ REPEATS: Final = Threshold(f"{NAME}.repeats", 10, "Times that a statement runs i
 BATCH_ROWS: Final = 50
 """A statement that fetches so many rows each time reads in batches; that is no loop over single things."""
 
-EXPANDING: Final = "[POSTCOMPILE"
-"""How SQLAlchemy writes an IN list of any length: a batched load (selectin) carries many keys at once."""
+EXPANDING: Final = "IN (…)"
+"""How the agent writes an IN list of any length: a batched load (selectin) carries many keys at once."""
 
 WRITES: Final = ("INSERT", "UPDATE", "DELETE")
 
