@@ -13,7 +13,7 @@ from flasktop.agent.encode import TraceEncoder, TraceRow
 from flasktop.agent.guard import guard
 from flasktop.agent.journal import Journal
 from flasktop.agent.tables import Routes, Statements
-from flasktop.agent.totals import ROUTE, TotalsTable
+from flasktop.agent.totals import ROUTE, STATEMENTS, TotalsTable
 from flasktop.agent.trace import RequestTrace, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode
 from flasktop.protocol.messages import Frame, Totals
@@ -55,6 +55,7 @@ class Recorder:
         from flasktop.agent.sql.held import Held  # what tells the user's files loads sysconfig: not at switching on
 
         self._held = Held()
+        self._statements = 0
         self.next_number = 0
         self._dropped_seen = 0
         self._outside_dropped_seen = 0
@@ -104,6 +105,7 @@ class Recorder:
                 traces.append(trace)
                 if record.spans is not None:
                     spans += len(record.spans)
+                    self._statements += trace[STATEMENTS]
                 if record.taken is not None:
                     self._held.ended(record, trace[ROUTE])
             except Exception as error:  # noqa: BLE001 - the guard's: one odd request must not lose the others
@@ -158,6 +160,7 @@ class Recorder:
                 faults=guard.errors,
                 held=self._held.tell(now_ns),
                 capacity=self._source.capacity,
+                statements=self._statements,
             )
         except Exception as error:  # noqa: BLE001 - the guard's: what cannot be sampled is not shown
             guard.report("sampling the process", error)

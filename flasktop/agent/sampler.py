@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from flasktop.agent import native
+from flasktop.agent.cost import HotCost
 from flasktop.agent.guard import guard
 from flasktop.protocol.records import UNKNOWN, HeldConnection, InFlight, Pool, Sample
 
@@ -84,6 +85,8 @@ class Sampler:
         self._last = time.perf_counter()
         self._last_cpu = time.process_time()
         self._last_own_cpu = time.thread_time()
+        self._last_counts = (0, 0)
+        self._hot = HotCost()
         self._dear_due = time.perf_counter() + 1.0
         self._dear_at = 0.0
         self._blocks_due = 0.0
@@ -99,12 +102,18 @@ class Sampler:
         faults: int,
         held: tuple[tuple[HeldConnection, ...], int] = ((), 0),
         capacity: int = UNKNOWN,
+        statements: int = 0,
     ) -> Sample:
-        """Measure the process now; percentages are since the last call. ``held`` is what ``Held.tell`` says."""
+        """Measure the process now; percentages are since the last call. ``held`` is what ``Held.tell`` says,
+        ``statements`` those since the agent began."""
         now, cpu, own = time.perf_counter(), time.process_time(), time.thread_time()
         elapsed = max(now - self._last, 1e-6)
         cpu_percent = max(cpu - self._last_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else None
         own_percent = max(own - self._last_own_cpu, 0.0) / elapsed * 100 if elapsed > SHORTEST_S else None
+        hot_percent = None
+        if elapsed > SHORTEST_S:
+            hot_percent = self._hot.percent(requests - self._last_counts[0], statements - self._last_counts[1], elapsed)
+            self._last_counts = requests, statements
         self._last, self._last_cpu, self._last_own_cpu = now, cpu, own
         if now >= self._dear_due:
             self._measure_dear(now)
@@ -138,6 +147,7 @@ class Sampler:
             *held,
             capacity,
             self._gc.cpu_ns // 1000,
+            hot_percent,
         )
 
     def _measure_dear(self, now: float) -> None:

@@ -55,6 +55,7 @@ class _Route:
 _MAX: Final = RouteTotal.__struct_fields__.index("max_us") - 1
 _STATUSES: Final = RouteTotal.__struct_fields__.index("statuses")
 ROUTE: Final = Trace.__struct_fields__.index("route")
+STATEMENTS: Final = Trace.__struct_fields__.index("statements")
 _DURATION: Final = Trace.__struct_fields__.index("duration_us")
 _SPANS: Final = Trace.__struct_fields__.index("spans")
 _FOLDED: Final = Trace.__struct_fields__.index("folded")

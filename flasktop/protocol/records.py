@@ -245,6 +245,9 @@ class Sample(Message, frozen=True):
     ``held_beyond`` counts those that found no room there. ``capacity`` is how many requests the worker can run at the
     same time (UNKNOWN where that is not certain). ``gc_cpu_us`` is the CPU time of all collections since the agent
     began, which a busy machine does not lengthen as it does the pauses.
+
+    ``hot_cpu_percent`` is what watching cost the app's own threads since the last sample, of one core: an estimate,
+    from what a request and a statement cost when that was measured (None: not measured).
     """
 
     rss_bytes: int
@@ -274,3 +277,4 @@ class Sample(Message, frozen=True):
     held_beyond: int = 0
     capacity: int = UNKNOWN
     gc_cpu_us: int = UNKNOWN
+    hot_cpu_percent: float | None = None

@@ -64,6 +64,7 @@ def summary(
         history_from=min((w.history_from for w in shown if w.history_from is not None), default=None),
         agent_cpu_percent=sum_of(live, lambda s: s.agent_cpu_percent),
         agent_bytes=None if agent is None else int(agent),
+        hot_cpu_percent=sum_of(live, lambda s: s.hot_cpu_percent),
     )
 
 

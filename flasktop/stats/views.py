@@ -178,6 +178,8 @@ class Summary:
     history_from: float | None
     agent_cpu_percent: float | None
     agent_bytes: int | None
+    hot_cpu_percent: float | None = None
+    """What watching costs the app's own threads, of one core: an estimate."""
 
 
 class TraceId(NamedTuple):

@@ -52,3 +52,23 @@ def test_a_native_thread_runs_while_the_hub_computes() -> None:
     )
 
     assert done.stdout == "[1]\n", done.stderr
+
+
+def test_a_forked_child_is_told_by_its_mark() -> None:
+    mark = native.fork_mark()
+    assert mark[0] == 1
+    pid = os.fork()
+    if pid == 0:
+        os._exit(mark[0])
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert mark[0] == 1
+
+
+def test_where_pages_are_not_wiped_the_number_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native.sys, "platform", "darwin")
+    mark = native.fork_mark()
+
+    assert mark[0] == 1
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert mark[0] == 0

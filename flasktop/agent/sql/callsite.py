@@ -70,7 +70,7 @@ def find() -> tuple[CodeType | None, int]:
 
 
 def found(caller: int, depth: int) -> tuple[CodeType | None, int]:
-    """As ``find``, above ``depth`` frames of the caller's, remembering where it was for ``caller`` the last time.
+    """As ``find``, above ``depth`` frames of the calling function's, remembering where it was for ``caller`` last time.
 
     It is there again where the same line of the user's code, as deep in the stack, calls the same function of a
     library: two frames to look at in place of all of them, since looking at a frame makes it an object.

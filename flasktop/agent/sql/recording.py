@@ -43,7 +43,7 @@ def add_call(
     kind: str, engine: Engine, start_ns: int, duration_ns: int, cpu_ns: int, failure: type[BaseException] | None
 ) -> None:
     """Record a finished call that is no statement; its text is its kind's name."""
-    code, instruction = callsite.find()
+    code, instruction = callsite.found(id(engine) ^ id(kind), 1)
     span = SpanRecord(kind, _TEXTS[kind], engine, code, instruction, None, start_ns, duration_ns)
     span.cpu_ns = cpu_ns
     span.failure = failure

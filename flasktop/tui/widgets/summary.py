@@ -81,14 +81,19 @@ def condition(summary: Summary, window: Window, status: Status, palette: Palette
         Part(line((f"lost {count(summary.lost)}", lost)), 0 if summary.lost else 4),
     ]
     if summary.agent_cpu_percent is not None:
-        share = f"{summary.agent_cpu_percent:.1f} %"
-        held = f" · {bytes_(summary.agent_bytes)}" if summary.agent_bytes is not None else ""
-        parts.append(
-            Part(
-                line((f"flasktop itself {share} of a core{held}", palette.dim)), 7, line((f"own {share}", palette.dim))
-            )
-        )
+        parts.append(own_cost(summary, summary.agent_cpu_percent, palette))
     return parts
+
+
+def own_cost(summary: Summary, thread: float, palette: Palette) -> Part:
+    """What flasktop costs the app: its own thread as measured, and what the requests pay, which is an estimate (≈)."""
+    told = f"flasktop itself {thread:.1f} % of a core"
+    short = f"own {thread:.1f} %"
+    if summary.hot_cpu_percent is not None:
+        told = f"flasktop itself {thread:.1f} % + ≈{summary.hot_cpu_percent:.1f} % in requests"
+        short = f"own ≈{thread + summary.hot_cpu_percent:.1f} %"
+    held = f" · {bytes_(summary.agent_bytes)}" if summary.agent_bytes is not None else ""
+    return Part(line((told + held, palette.dim)), 7, line((short, palette.dim)))
 
 
 def state(status: Status, palette: Palette) -> Text:

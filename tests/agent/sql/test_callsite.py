@@ -86,6 +86,26 @@ def test_a_comprehension_and_a_helper_are_named(sqlite: Engine, recorder: Record
     assert {"helper"} == {place(span)[2].rpartition(".")[2] for span in recorder.statements}
 
 
+def test_a_nearer_line_of_the_user_is_found_where_a_library_was_before(sqlite: Engine, recorder: Recorder) -> None:
+    """The same statement, by the same outer line and as deep in the stack: what is remembered must not be taken."""
+    with sqlite.connect() as connection:
+        statement = select(Order.id)
+
+        def nearer(statement: Any) -> Any:
+            return connection.execute(statement)
+
+        library: dict[str, Any] = {"connection": connection}
+        code = "def lib(statement): return connection.execute(statement)"
+        exec(compile(code, os.path.join(os.path.dirname(os.__file__), "lib.py"), "exec"), library)
+        functions = []
+        for run in (library["lib"], library["lib"], nearer, library["lib"]):
+            run(statement).all()
+            functions.append(place(recorder.last)[2].rpartition(".")[2])
+
+    mine = "test_a_nearer_line_of_the_user_is_found_where_a_library_was_before"
+    assert functions == [mine, mine, "nearer", mine]
+
+
 @pytest.mark.parametrize("loader", ["file", "text"])
 def test_a_template_has_its_own_file_and_line(sqlite: Engine, recorder: Recorder, tmp_path: Path, loader: str) -> None:
     source = "<ul>\n{% for order in orders %}\n\n  <li>{{ order.items | length }}</li>\n{% endfor %}</ul>"
