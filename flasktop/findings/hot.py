@@ -14,6 +14,7 @@ from flasktop.findings.measures import lower_quartile, own_cpu
 from flasktop.findings.model import Threshold
 from flasktop.findings.sites import Site, bare
 from flasktop.findings.words import place
+from flasktop.protocol.commands import NOT_GRANTED
 from flasktop.stats.calltree import Frame, Profile
 from flasktop.stats.views import EndpointRow
 from flasktop.units import percent, plural
@@ -59,7 +60,9 @@ def hottest(facts: Facts, row: EndpointRow) -> Hot | Need | None:
     if profile is None:
         return need
     if isinstance(profile, Unavailable):
-        return Hot(typical, None, 0.0, None, profile) if row.rows_per_request < SOME_ROWS else None
+        # Where stacks may never be seen the CPU alone has to do; where there were only too few, there will be more.
+        never = profile.reason == NOT_GRANTED and row.rows_per_request < SOME_ROWS
+        return Hot(typical, None, 0.0, None, profile) if never else None
     return _from_profile(typical, profile, least)
 
 
