@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flasktop.stats.views import Summary
-from flasktop.tui.draw.palette import Palette
+from flasktop.tui.draw.palette import NO_COLOR_PALETTE
 from flasktop.tui.widgets.summary import own_cost
 
 SUMMARY = Summary(
@@ -15,15 +15,15 @@ SUMMARY = Summary(
 )  # fmt: skip
 
 
-def test_what_requests_pay_is_marked_as_an_estimate(palette: Palette) -> None:
-    part = own_cost(SUMMARY, 0.4, palette)
+def test_what_requests_pay_is_marked_as_an_estimate() -> None:
+    part = own_cost(SUMMARY, 0.4, NO_COLOR_PALETTE)
 
     assert part.text.plain == "flasktop itself 0.4 % + ≈1.2 % in requests · 12.0 MB"
     assert part.short is not None
     assert part.short.plain == "own ≈1.6 %"
 
 
-def test_without_an_estimate_the_thread_alone_is_told(palette: Palette) -> None:
-    part = own_cost(replace(SUMMARY, hot_cpu_percent=None), 0.4, palette)
+def test_without_an_estimate_the_thread_alone_is_told() -> None:
+    part = own_cost(replace(SUMMARY, hot_cpu_percent=None), 0.4, NO_COLOR_PALETTE)
 
     assert part.text.plain == "flasktop itself 0.4 % of a core · 12.0 MB"
