@@ -11,7 +11,7 @@ from flasktop.tui.widgets.summary import own_cost
 SUMMARY = Summary(
     app="shop", apps=("shop",), workers=1, silent=0, server="", uptime_s=1.0, requests=1, rate=1.0, p50_ms=1.0,
     p95_ms=1.0, p99_ms=1.0, error_rate=0.0, in_flight=0, cpu_percent=1.0, rss_bytes=1, rss_slope=None, rate_trend=(),
-    rss_trend=(), lost=0, history_from=None, agent_cpu_percent=0.4, agent_bytes=12 << 20, hot_cpu_percent=1.2,
+    rss_trend=(), lost=0, history_from=None, agent_cpu_percent=0.4, agent_bytes=12_000_000, hot_cpu_percent=1.2,
 )  # fmt: skip
 
 
