@@ -46,7 +46,8 @@ def test_the_hot_function_and_its_line_are_named(watched: Watched) -> None:
         found = watched.finding(N, LIMIT)
 
     assert found.title.startswith("GET /picture computes ")
-    assert f"test_cpu_bound.py:{line_of('hot')}" in found.evidence[1]
+    lines = (line_of("hot"), line_of("hot") - 1)  # Python 3.10 gives others a turn at the head of the loop only
+    assert any(f"test_cpu_bound.py:{line} " in found.evidence[1] for line in lines)
     assert found.fix.file == __file__
     assert found.saves_ms == pytest.approx(BURNT * 1000, rel=0.3)
     assert "Threads do not help" in found.fix.text
