@@ -372,8 +372,9 @@ def test_a_deleted_socket_is_bound_again(app: App, box: Box) -> None:
 
 
 def test_a_deleted_journal_is_made_again_with_its_content(app: App, box: Box) -> None:
-    box.agent.files.journal.unlink()
-    until(box.agent.files.journal.exists)
+    journal = box.agent.files.journal
+    journal.unlink()
+    until(lambda: journal.exists() and journal.stat().st_size)  # made, and given its size
     serve(app, "/after")
 
     assert [trace.path for trace in box.traces(2)] == ["/", "/after"]

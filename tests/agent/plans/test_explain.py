@@ -20,7 +20,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from flasktop.protocol.commands import BUSY, GONE, IMPOSSIBLE, NOT_GRANTED, TIMED_OUT
 from flasktop.protocol.commands.explain import GENERIC, LAST, NONE, Planned
 from tests.agent.plans.conftest import Worker
-from tests.agent.sql.conftest import Base, Item, Order, _untouched, fill
+from tests.agent.sql.conftest import PREFIX, Base, Item, Order, _untouched, fill
 from tests.agent.support import Box, until
 
 Start = Callable[..., Worker]
@@ -159,15 +159,15 @@ def test_a_literal_in_a_statement_never_leaves(engine: Engine, worker: Worker) -
 def test_an_error_quotes_no_value(engine: Engine, worker: Worker) -> None:
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite's errors quote names only")
+    gone = f"{PREFIX}gone"  # of this process: others test beside it on the same database
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS flasktop_gone"))
-        connection.execute(text("CREATE TABLE flasktop_gone (a VARCHAR(50))"))
-    number = worker.run(executing(engine, text("SELECT * FROM flasktop_gone WHERE a = 'secret'")))[-1]
+        connection.execute(text(f"CREATE TABLE {gone} (a VARCHAR(50))"))
+    number = worker.run(executing(engine, text(f"SELECT * FROM {gone} WHERE a = 'secret'")))[-1]
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE flasktop_gone"))
+        connection.execute(text(f"DROP TABLE {gone}"))
     said: Any = worker.ask(number)
 
-    assert said.reason == GONE and "flasktop_gone" in said.message and "secret" not in said.message
+    assert said.reason == GONE and gone in said.message and "secret" not in said.message
 
 
 # -- refusals --
@@ -199,7 +199,9 @@ def test_a_commit_has_no_plan(sqlite: Engine, worker: Worker) -> None:
     assert said.reason == GONE
 
 
-@pytest.mark.parametrize("statement", ["CREATE TABLE flasktop_no (a INTEGER)", "DROP TABLE IF EXISTS flasktop_no"])
+@pytest.mark.parametrize(
+    "statement", [f"CREATE TABLE {PREFIX}no (a INTEGER)", f"DROP TABLE IF EXISTS {PREFIX}no"], ids=["create", "drop"]
+)
 def test_ddl_has_no_plan(engine: Engine, worker: Worker, statement: str) -> None:
     if engine.dialect.name != "sqlite" and statement.startswith("CREATE"):
         statement = statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")
