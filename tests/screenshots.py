@@ -52,9 +52,10 @@ class Step:
 
 WAYS: Final[dict[str, tuple[Step, ...]]] = {
     "wrong": (
-        Step("findings", ("6",), until="POST /report waits", wait=30.0, sizes=(SMALL, USUAL, LARGE)),
+        Step("findings", ("6",), until="POST /report waits", sizes=(SMALL, USUAL, LARGE)),
         Step("finding-index", ("enter",), row="rule='missing-index'", until="is missing", sizes=(USUAL, LARGE)),
-        Step("finding", ("escape", "enter"), row="rule='n-plus-one'", until="one by one", sizes=(SMALL, USUAL)),
+        Step(keys=("escape",)),
+        Step("finding", ("enter",), row="rule='n-plus-one'", until="one by one", sizes=(SMALL, USUAL)),
     ),
     "slow": (
         Step("endpoints", sizes=(SMALL, USUAL, LARGE)),
