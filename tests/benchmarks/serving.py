@@ -33,14 +33,15 @@ class Served:
 
 
 @contextmanager
-def served(watched: bool) -> Iterator[Served]:
-    """The app behind gunicorn, ready to answer."""
+def served(watched: bool, history_bytes: int = 8 << 20) -> Iterator[Served]:
+    """The app behind gunicorn, ready to answer. ``history_bytes`` is the size of the journal's file."""
     with tempfile.TemporaryDirectory(prefix="ft-") as folder, ExitStack() as stack:
         port = _free_port()
         environment = {
             **os.environ,
             "FLASKTOP_ENABLED": "1" if watched else "0",
             "FLASKTOP_DIR": str(Path(folder) / "run"),
+            "FLASKTOP_HISTORY_BYTES": str(history_bytes),
         }
         command = [sys.executable, "-m", "gunicorn", "-w", "1", "--threads", "2", "-b", f"127.0.0.1:{port}"]
         server = stack.enter_context(

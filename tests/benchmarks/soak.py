@@ -30,6 +30,9 @@ PATHS: Final = ("/item/7", "/ten", "/stream", "/item/8?q=1", "/fails", "/nowhere
 LOOK_S: Final = 1.0
 READERS_S: Final = 10.0
 WARM: Final = 0.2
+HISTORY_BYTES: Final = 1 << 20
+"""The journal is a mapped file whose pages count as the process's from when they are first written: so small, it is
+full when the warming up has ended."""
 
 
 class Load:
@@ -97,7 +100,8 @@ def main() -> None:
     minutes = parser.parse_args().minutes
     print(described("flasktop", "Flask", "gunicorn", "SQLAlchemy"))
     with ExitStack() as stack:
-        servers = {label: stack.enter_context(served(label == "flasktop")) for label in ("bare", "flasktop")}
+        watched = {"bare": False, "flasktop": True}
+        servers = {label: stack.enter_context(served(on, HISTORY_BYTES)) for label, on in watched.items()}
         readers = Readers(servers["flasktop"])
         stack.callback(readers.close)
         loads = {label: Load(one) for label, one in servers.items()}
