@@ -86,8 +86,10 @@ def condition(summary: Summary, window: Window, status: Status, palette: Palette
 
 
 def own_cost(summary: Summary, thread: float, palette: Palette) -> Part:
-    """What flasktop costs the app: its own thread as measured, and what the requests pay, a bound from below (≥): rehearsed in a
-    tight loop, where caches are warm, a request costs a part of what it costs in an app."""
+    """What flasktop costs the app: its own thread as measured, and a bound from below (≥) of what the requests pay.
+
+    It is rehearsed in a tight loop, where caches are warm: in an app a request pays several times that.
+    """
     told = f"flasktop itself {thread:.1f} % of a core"
     short = f"own {thread:.1f} %"
     if summary.hot_cpu_percent is not None:
