@@ -3,82 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
 from flasktop._version import __version__
+from flasktop.commands import options
 from flasktop.commands.output import coded
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-WINDOWS = ("10s", "1m", "5m", "all")
 SHELLS = ("bash", "zsh", "fish")
-MAX_SECONDS = 86_400.0
-
-
-def _a_number(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuse "nan", which is in every range."""
-    if value is not None and value != value:
-        raise click.BadParameter("nan is not a number of seconds.")
-    return value
-
-
-def _complete_target(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from flasktop.commands.completion import targets
-
-    return targets(incomplete, context.params.get("directory"))
-
-
-_target = click.argument("target", required=False, shell_complete=_complete_target)
-_directory = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(file_okay=False),
-    help="Search this directory for apps, instead of FLASKTOP_DIR or the usual places.",
-)
-_thresholds = click.option(
-    "--set",
-    "thresholds",
-    multiple=True,
-    metavar="RULE.NAME=NUMBER",
-    help="Set a threshold of a rule, such as n-plus-one.repeats=20. May be given several times.",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-
-
-def _screen_options(command: F) -> F:
-    """What the screen takes: the same for attach, ``flask top`` and demo."""
-    options = (
-        click.option("--window", type=click.Choice(WINDOWS), help="The time window to begin with."),
-        click.option("--sort", metavar="COLUMN", help="The column to sort by; -COLUMN the other way round."),
-        click.option("--theme", metavar="NAME", help="The theme to begin with."),
-        click.option(
-            "--columns",
-            multiple=True,
-            metavar="[PANEL:]NAME,…",
-            help="The columns of a panel, in order (endpoints if none is named). May be given for each panel.",
-        ),
-        click.option(
-            "--interval",
-            type=click.FloatRange(0.1, 60),
-            metavar="SECONDS",
-            help="Seconds between refreshes, 0.1 to 60.",
-        ),
-        _thresholds,
-        click.option(
-            "--evidence/--no-evidence",
-            default=True,
-            help="Whether findings may ask the workers for plans and some seconds of stacks; default: yes.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,9 +28,9 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
-@_target
-@_directory
-@_screen_options
+@options.target
+@options.directory
+@options.screen_options
 @coded
 def attach(target: str | None, directory: str | None, **screen: Any) -> int:
     """Show a running app live.
@@ -109,9 +42,9 @@ def attach(target: str | None, directory: str | None, **screen: Any) -> int:
 
 
 @click.command("top")
-@_target
-@_directory
-@_screen_options
+@options.target
+@options.directory
+@options.screen_options
 @coded
 def flask_top(target: str | None, directory: str | None, **screen: Any) -> int:
     """Show a running app live (flasktop attach)."""
@@ -126,8 +59,8 @@ def _attach(target: str | None, directory: str | None, **screen: Any) -> int:
 
 
 @cli.command()
-@_directory
-@_as_json
+@options.directory
+@options.as_json
 @coded
 def ps(directory: str | None, as_json: bool) -> int:
     """List running apps and their workers, and requests that died with a worker."""
@@ -137,20 +70,11 @@ def ps(directory: str | None, as_json: bool) -> int:
 
 
 @cli.command()
-@_target
-@click.option(
-    "--for",
-    "seconds",
-    type=click.FloatRange(0, MAX_SECONDS),
-    callback=_a_number,
-    default=1.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to collect, beside all the history that the workers still hold.",
-)
-@_thresholds
-@_as_json
-@_directory
+@options.target
+@options.collected_for(1.0)
+@options.thresholds
+@options.as_json
+@options.directory
 @coded
 def snapshot(
     target: str | None, seconds: float, thresholds: tuple[str, ...], as_json: bool, directory: str | None
@@ -165,21 +89,12 @@ def snapshot(
 
 
 @cli.command()
-@_target
-@click.option(
-    "--for",
-    "seconds",
-    type=click.FloatRange(0, MAX_SECONDS),
-    callback=_a_number,
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to collect, beside all the history that the workers still hold.",
-)
+@options.target
+@options.collected_for(10.0)
 @click.option(
     "--max-p95",
     type=click.FloatRange(0, min_open=True),
-    callback=_a_number,
+    callback=options.a_number,
     metavar="MS",
     help="Also a finding: an endpoint's 95th percentile above MS milliseconds.",
 )
@@ -194,15 +109,15 @@ def snapshot(
     metavar="RULE,…",
     help="Only findings of these rules make the check fail; the others are printed. Without it all do.",
 )
-@_thresholds
+@options.thresholds
 @click.option(
     "--junit",
     type=click.Path(dir_okay=False, allow_dash=True),
     metavar="FILE",
     help="Write JUnit XML there instead of text (- for stdout).",
 )
-@_as_json
-@_directory
+@options.as_json
+@options.directory
 @coded
 def check(target: str | None, directory: str | None, **asked: Any) -> int:
     """Look for what is wrong with an app under load, and fail if something is: for CI.
@@ -215,7 +130,7 @@ def check(target: str | None, directory: str | None, **asked: Any) -> int:
 
 
 @cli.command()
-@_target
+@options.target
 @click.option(
     "--endpoint",
     required=True,
@@ -226,7 +141,7 @@ def check(target: str | None, directory: str | None, **asked: Any) -> int:
     "--for",
     "seconds",
     type=click.FloatRange(0, 60, min_open=True),
-    callback=_a_number,
+    callback=options.a_number,
     default=10.0,
     show_default=True,
     metavar="SECONDS",
@@ -246,7 +161,7 @@ def check(target: str | None, directory: str | None, **asked: Any) -> int:
     metavar="FILE",
     help="Write speedscope JSON (FILE ends in .json) or collapsed stacks (.txt, .collapsed), instead of the table.",
 )
-@_directory
+@options.directory
 @coded
 def profile(
     target: str | None, endpoint: str, seconds: float, rate: int, output: str | None, directory: str | None
@@ -261,7 +176,7 @@ def profile(
 
 
 @cli.command()
-@_target
+@options.target
 @click.option(
     "--rows", type=click.IntRange(1, 1000), default=25, show_default=True, help="How many types the table has."
 )
@@ -271,7 +186,7 @@ def profile(
     help="Weigh the worker itself, which stands still meanwhile: where it cannot be copied.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a worker, each on a line of its own.")
-@_directory
+@options.directory
 @coded
 def heap(target: str | None, rows: int, in_process: bool, as_json: bool, directory: str | None) -> int:
     """Print what fills the memory of an app's workers, by type, without stopping them.
@@ -285,9 +200,9 @@ def heap(target: str | None, rows: int, in_process: bool, as_json: bool, directo
 
 
 @cli.command()
-@_target
-@_as_json
-@_directory
+@options.target
+@options.as_json
+@options.directory
 @coded
 def stacks(target: str | None, as_json: bool, directory: str | None) -> int:
     """Print where each request in flight is in its code, and what it does there.
@@ -303,12 +218,12 @@ def stacks(target: str | None, as_json: bool, directory: str | None) -> int:
 @click.option(
     "--for",
     "seconds",
-    type=click.FloatRange(0, MAX_SECONDS),
-    callback=_a_number,
+    type=click.FloatRange(0, options.MAX_SECONDS),
+    callback=options.a_number,
     metavar="SECONDS",
     help="Run for so long without the screen and print the snapshot.",
 )
-@_screen_options
+@options.screen_options
 @coded
 def demo(seconds: float | None, **screen: Any) -> int:
     """Start a small shop with every classic fault and its traffic, and show it.

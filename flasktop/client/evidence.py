@@ -57,6 +57,8 @@ class EvidenceFetcher:
 
     def __init__(self, store: Store, source: Asking, clock: Callable[[], float]) -> None:
         self.book = EvidenceBook()
+        self.faults: dict[str, str] = {}
+        """Faults of ours while fetching, in words, by the kind of evidence: they are shown, and the screen goes on."""
         self._store, self._source, self._clock = store, source, clock
         self._underway: set[Need] = set()
         self._planning = asyncio.Lock()
@@ -84,6 +86,10 @@ class EvidenceFetcher:
         except FlasktopError as error:
             reason = error.reason if isinstance(error, CommandFailedError) else ""
             found = Unavailable(error.message, error.hint or "", reason)
+        except Exception as error:  # noqa: BLE001 - a fault of ours takes neither the screen nor the other rules with it
+            kind = type(need).__name__
+            self.faults[kind] = f"Evidence could not be fetched ({kind}): {type(error).__name__}: {error}"
+            found = Unavailable(self.faults[kind])
         finally:
             self._underway.discard(need)
         self.book.put(need, found, self._clock())

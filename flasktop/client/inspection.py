@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flasktop.client.evidence import EvidenceFetcher
@@ -59,7 +59,8 @@ class Inspection:
             limits=self._looking.limits,
             heaps=self._heaps,
         )
-        return inspect(facts, self._looking.rules)
+        report = inspect(facts, self._looking.rules)
+        return replace(report, faults=(*report.faults, *self.fetcher.faults.values()))
 
     async def settle(self, window: Window, app: str | None = None) -> Report:
         """Look and fetch until no rule asks for more, or patience is at its end; return the last report."""

@@ -57,18 +57,24 @@ def check(
     _require_requests(collected)
     for fault in collected.report.faults:
         click.echo(f"flasktop: {fault}", err=True)
-    findings = collected.report.findings
-    failing = [finding for finding in findings if finding.rule in failing_rules]
-    if junit is not None:
-        _write(junit, junit_xml(_name(collected), rules, findings, failing))
-    elif as_json:
-        print_lines([json.dumps(_document(collected, failing), indent=2)])
-    else:
-        print_lines(_text(collected, failing))
+    failing = [finding for finding in collected.report.findings if finding.rule in failing_rules]
+    _print(collected, rules, failing, junit, as_json)
     if collected.app is not None and collected.app.alive and not _still_there(collected):
         click.echo(f"flasktop: {_name(collected)} ended while it was being checked.", err=True)
         return UNREACHABLE
     return FAILED if failing or collected.report.faults else 0
+
+
+def _print(
+    collected: Collected, rules: Sequence[Rule], failing: Sequence[Finding], junit: str | None, as_json: bool
+) -> None:
+    """Write the JUnit file, or print JSON or text."""
+    if junit is not None:
+        _write(junit, junit_xml(_name(collected), rules, collected.report.findings, failing))
+    elif as_json:
+        print_lines([json.dumps(_document(collected, failing), indent=2)])
+    else:
+        print_lines(_text(collected, failing))
 
 
 def _budgets(max_p95: float | None, max_queries: int | None) -> tuple[Rule, ...]:

@@ -48,7 +48,6 @@ class FindingsDesk:
     ) -> None:
         self.report = Report()
         self.marks: dict[Hashable, Severity] = {}
-        self.looked_at: float | None = None
         self._app, self._clock, self._changed = app, clock, changed
         self._inspection = Inspection(store, source, Looking(limits or Limits()), clock=clock, heaps=heaps)
         self._evidence = evidence
@@ -64,13 +63,13 @@ class FindingsDesk:
         """A finding of the last look."""
         return next((finding for finding in self.report.findings if finding.key == key), None)
 
-    def look(self, app: str | None = None, *, now: bool = False) -> None:
-        """Ask the rules, if it is time (or ``now``), about one ``app`` or all; and have fetched what they want."""
+    def look(self, app: str | None = None) -> None:
+        """Ask the rules, if it is time, about one ``app`` or all; and have fetched what they want."""
         at = self._clock()
-        if at < self._next and not now and app == self._of:
+        if at < self._next and app == self._of:
             return
         begun = time.perf_counter()
-        self._of, self.looked_at = app, at
+        self._of = app
         self.report = self._inspection.look(WINDOW, app)
         self.marks = _marks(self.report)
         self._next = at + max(LOOK_S, (time.perf_counter() - begun) / SHARE)

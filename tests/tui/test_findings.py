@@ -40,16 +40,6 @@ def test_6_lists_what_is_wrong_and_enter_shows_the_proof_and_the_fix(size: tuple
     play(act, size=size)
 
 
-def test_the_worst_comes_first() -> None:
-    async def act(stage: Stage) -> None:
-        await stage.press("6")
-        severities = [row.severity for row in stage.panel.table.rows]
-
-        assert severities == sorted(severities, reverse=True)
-
-    play(act)
-
-
 def test_rows_concerned_have_a_mark_on_their_own_panels() -> None:
     async def act(stage: Stage) -> None:
         marks = stage.app.findings.marks
