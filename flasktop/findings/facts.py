@@ -13,6 +13,7 @@ from flasktop.stats.cacheability import Cacheability
 from flasktop.stats.heaps import Heaps
 from flasktop.stats.in_flight import InFlightView
 from flasktop.stats.memory_views import MemoryRow
+from flasktop.stats.served import Served
 from flasktop.stats.store import Store
 from flasktop.stats.views import (
     EndpointDetail,
@@ -21,6 +22,7 @@ from flasktop.stats.views import (
     QueryRow,
     StatementDetail,
     StatementKey,
+    StatementUse,
     Summary,
     TraceView,
     Window,
@@ -115,9 +117,13 @@ class Facts:
             self._endpoints[window] = survey.endpoints()
         return self._endpoints[window]
 
-    def endpoints_of(self, worker: WorkerId) -> tuple[EndpointRow, ...]:
-        """The endpoints as one worker served them: counts and means, no percentiles."""
-        return self._store.endpoints(self.now, self.window, app=self.app, worker=worker)
+    def served(self) -> dict[WorkerId, Mapping[EndpointKey, Served]]:
+        """What each live worker answered of each endpoint since its start."""
+        return self._store.served()
+
+    def uses(self, key: EndpointKey) -> tuple[StatementUse, ...]:
+        """The statements of an endpoint: what is asked of every endpoint, before its requests are looked into."""
+        return self._survey.uses(key)
 
     def endpoint(self, key: EndpointKey) -> EndpointDetail | None:
         """The statements, kept requests and latencies of an endpoint."""

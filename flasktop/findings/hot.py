@@ -49,8 +49,10 @@ class Hot:
 def hottest(facts: Facts, row: EndpointRow) -> Hot | Need | None:
     """Where the endpoint computes; None: not long, or not in the app's own code."""
     least = facts.limit(CPU)
+    if row.split.cpu < least or row.rows_per_request >= MANY_ROWS:
+        return None
     detail = facts.endpoint(row.key)
-    if detail is None or row.split.cpu < least or row.rows_per_request >= MANY_ROWS:
+    if detail is None:
         return None
     typical = lower_quartile(own_cpu(detail.recent))
     if typical < least:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from math import isfinite
 from typing import Final
 
@@ -30,6 +31,7 @@ from flasktop.stats.rings import Rings
 from flasktop.stats.roster import Roster, seconds_covered
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection
+from flasktop.stats.served import Served, served
 from flasktop.stats.summary import summary, worker_row
 from flasktop.stats.sums import Sums
 from flasktop.stats.survey import Survey
@@ -158,6 +160,10 @@ class Store:
             for worker in self._roster.visible(now)
         ]
         return tuple(sorted(rows, key=lambda row: (row.worker.pid, row.worker.started_ms)))
+
+    def served(self) -> dict[WorkerId, Mapping[EndpointKey, Served]]:
+        """Return what each live worker answered of each endpoint since its start."""
+        return served((worker for worker in self._roster.all if worker.state == "live"), self._rows)
 
     def memory(self, now: float, window: Window) -> tuple[MemoryRow, ...]:
         """Return what is known of the memory of the workers that ``workers`` lists, in the same order."""

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from flasktop.stats.drill import Drill
-from flasktop.stats.pictures import Uses, all_uses, endpoint_rows, query_rows
+from flasktop.stats.pictures import Uses, all_uses, endpoint_rows, query_rows, uses_of_endpoint
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Selection
-from flasktop.stats.views import EndpointDetail, EndpointKey, EndpointRow, QueryRow, StatementDetail, StatementKey
+from flasktop.stats.views import (
+    EndpointDetail,
+    EndpointKey,
+    EndpointRow,
+    QueryRow,
+    StatementDetail,
+    StatementKey,
+    StatementUse,
+)
 
 
 class Survey:
@@ -35,10 +43,20 @@ class Survey:
         row = self._rows.find_endpoint(key)
         if row is None:
             return None
+        return self._drill.endpoint(self._selection, row, self._chosen, self._since, self._uses_of(row))
+
+    def uses(self, key: EndpointKey) -> tuple[StatementUse, ...]:
+        """Return the statements of an endpoint alone: a small part of what its drill-down costs."""
+        row = self._rows.find_endpoint(key)
+        sums = self._selection.endpoints.get(row) if row is not None else None
+        if row is None or sums is None:
+            return ()
+        return uses_of_endpoint(self._selection, row, sums, self._uses_of(row))
+
+    def _uses_of(self, row: int) -> Uses:
         if self._by_endpoint is None:
             self._by_endpoint = _grouped(all_uses(self._selection), 0)
-        uses = self._by_endpoint.get(row, ())
-        return self._drill.endpoint(self._selection, row, self._chosen, self._since, uses)
+        return self._by_endpoint.get(row, ())
 
     def statement(self, key: StatementKey) -> StatementDetail | None:
         """Return the drill-down of a statement, None where the selection knows nothing of it."""

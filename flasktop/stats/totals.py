@@ -18,7 +18,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from flasktop.protocol.messages import Frame, Totals
 from flasktop.protocol.records import Span, Trace
 from flasktop.protocol.totals import RouteTotal, StatementTotal
-from flasktop.stats.columns import COUNT, ENDPOINT_COLUMNS, STATEMENT_COLUMNS
+from flasktop.stats.columns import COUNT, DURATION, ENDPOINT_COLUMNS, STATEMENT_COLUMNS
 from flasktop.stats.rows import OUTSIDE
 from flasktop.stats.sums import Columns, Sums, route_columns, span_columns, statement_columns, trace_columns
 
@@ -156,6 +156,20 @@ class WorkerTotals:
         if self._base is not None:
             sums.subtract(self._base)
         return sums
+
+    def durations(self) -> dict[int, tuple[int, int]]:
+        """Return count and summed duration (us) by endpoint row, since the worker's start or since ``set_base``."""
+        found: dict[int, tuple[int, int]] = {}
+        for route, columns, _ in self._routes.items():
+            row = self._resolver.endpoint_row(route)
+            count, duration = found.get(row, (0, 0))
+            found[row] = count + columns[COUNT], duration + columns[DURATION]
+        signed = [(1, self.on_top()), *([(-1, self._base)] if self._base is not None else [])]
+        for sign, sums in signed:
+            for row, endpoint in sums.endpoints.items():
+                count, duration = found.get(row, (0, 0))
+                found[row] = count + sign * endpoint.columns[COUNT], duration + sign * endpoint.columns[DURATION]
+        return found
 
     def set_base(self) -> None:
         """From here on count only what comes."""

@@ -58,8 +58,10 @@ def _likely(row: EndpointRow) -> float:
 
 def look(facts: Facts, row: EndpointRow) -> Finding | Need | None:
     """What there is to say of one endpoint, or what has to be known first."""
+    if row.split.wait < facts.limit(WAIT) / 2:
+        return None
     detail = facts.endpoint(row.key)
-    if detail is None or row.split.wait < facts.limit(WAIT) / 2:
+    if detail is None:
         return None
     typical = lower_quartile(waits_before_answer(detail.recent))
     if typical < facts.limit(WAIT):

@@ -34,9 +34,11 @@ def check(facts: Facts) -> Iterator[Finding | Need]:
 
 def look(facts: Facts, row: EndpointRow) -> Finding | Need | None:
     """What there is to say of one endpoint, or what has to be known first."""
-    view = facts.cacheability(row.key)
+    view = facts.cacheability(row.key) if row.key.method == "GET" else None
+    if view is None or not _repeats(facts, view):
+        return None
     detail = facts.endpoint(row.key)
-    if row.key.method != "GET" or view is None or detail is None or not _repeats(facts, view):
+    if detail is None:
         return None
     answers = [trace for trace in detail.recent if trace.status == 200]
     works = [known for trace in answers if (known := work(trace)) is not None]

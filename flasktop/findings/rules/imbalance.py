@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import exp, log
 from statistics import fmean, median
 from typing import Final, NamedTuple
@@ -11,7 +11,8 @@ from flasktop.findings.evidence import Need
 from flasktop.findings.facts import Facts
 from flasktop.findings.model import Finding, Fix, Rule, Severity, Threshold
 from flasktop.findings.words import endpoint_name
-from flasktop.stats.views import EndpointKey, EndpointRow, WorkerRow
+from flasktop.stats.served import Served
+from flasktop.stats.views import EndpointKey, WorkerRow
 from flasktop.units import ms_unit, percent, rate
 
 NAME: Final = "imbalance"
@@ -57,10 +58,10 @@ def check(facts: Facts) -> Iterator[Finding | Need]:
 
 
 def _slow(workers: list[WorkerRow], facts: Facts) -> Iterator[Finding]:
-    rows = {worker.worker: {row.key: row for row in facts.endpoints_of(worker.worker)} for worker in workers}
+    every = facts.served()
     for worker in workers:
-        others = [rows[other.worker] for other in workers if other is not worker]
-        compared = list(_compared(rows[worker.worker], others))
+        others = [every.get(other.worker, {}) for other in workers if other is not worker]
+        compared = list(_compared(every.get(worker.worker, {}), others, facts.app))
         if len(compared) < ENDPOINTS or sum(each.times >= SHARP for each in compared) < 0.8 * len(compared):
             continue
         times = exp(median(log(each.times) for each in compared))
@@ -68,13 +69,16 @@ def _slow(workers: list[WorkerRow], facts: Facts) -> Iterator[Finding]:
             yield _slow_finding(worker, compared, times)
 
 
-def _compared(own: dict[EndpointKey, EndpointRow], others: list[dict[EndpointKey, EndpointRow]]) -> Iterator[Slower]:
-    for key, row in own.items():
-        theirs = [other[key] for other in others if key in other and other[key].count >= REQUESTS]
-        if row.count >= REQUESTS and row.mean_ms and theirs:
-            mean = median(other.mean_ms or 0.0 for other in theirs)
-            if mean > 0:
-                yield Slower(key, row.mean_ms, mean)
+def _compared(
+    own: Mapping[EndpointKey, Served], others: list[Mapping[EndpointKey, Served]], app: str | None
+) -> Iterator[Slower]:
+    for key, mine in own.items():
+        if mine.requests < REQUESTS or not mine.mean_ms or app not in (None, key.app):
+            continue
+        theirs = [other[key].mean_ms for other in others if key in other and other[key].requests >= REQUESTS]
+        mean = median(theirs) if theirs else 0.0
+        if mean > 0:
+            yield Slower(key, mine.mean_ms, mean)
 
 
 def _slow_finding(worker: WorkerRow, compared: list[Slower], times: float) -> Finding:
@@ -87,7 +91,7 @@ def _slow_finding(worker: WorkerRow, compared: list[Slower], times: float) -> Fi
         severity=Severity.WARNING,
         subject=worker.worker,
         title=f"Process {worker.worker.pid} is {times:.1f} times slower than its siblings",
-        evidence=(f"On {len(compared)} endpoints that both serve, on average, such as {named}.",),
+        evidence=(f"On {len(compared)} endpoints that both serve, on average since they started, such as {named}.",),
         fix=Fix(
             "See what it does beside requests (Processes, then its stacks): a thread of its own, a cache that it alone "
             "has not, memory that is swapped out. If it is only this one, restart it.",
@@ -134,7 +138,8 @@ RULE: Final = Rule(
     wrong_when=(
         "Where workers are meant to differ: one that also runs a scheduler. Silent on purpose: fewer than three "
         "endpoints with 30 requests in each of both workers, requests that are shared out unevenly while nobody is "
-        "busy (the system gives them to whoever wakes first), and small differences."
+        "busy (the system gives them to whoever wakes first), and small differences. Slowness is that "
+        "since the workers' start: what began a moment ago shows late."
     ),
     thresholds=(SLOWER, BUSY),
 )

@@ -19,6 +19,10 @@ NAME: Final = "n-plus-one"
 
 REPEATS: Final = Threshold(f"{NAME}.repeats", 10, "Times that a statement runs in one request")
 
+OFTEN: Final = 0.25
+"""In so great a part of an endpoint's requests it must be so: then it runs on average at least so often as well, which
+spares a look into the requests of all others."""
+
 BATCH_ROWS: Final = 50
 """A statement that fetches so many rows each time reads in batches; that is no loop over single things."""
 
@@ -46,15 +50,14 @@ def check(facts: Facts) -> Iterator[Finding | Need]:
     """Every statement that most requests of an endpoint repeat."""
     least = facts.limit(REPEATS)
     for row in facts.endpoints():
-        detail = facts.endpoint(row.key)
-        if detail is None or row.sql_per_request * row.count < least * ENOUGH:
+        if row.sql_per_request < least * OFTEN:
             continue
-        traces = facts.traces(row.key)
-        for use in detail.statements:
-            if use.statement.kind != STATEMENT or use.count < least * ENOUGH:
+        for use in facts.uses(row.key):
+            if use.statement.kind != STATEMENT or use.per_request < least * OFTEN:
                 continue
+            traces = facts.traces(row.key)
             repeats = _repeats(traces, use.statement, least)
-            if len(repeats) < ENOUGH or len(repeats) * 4 < len(traces) or _in_batches(use, repeats):
+            if len(repeats) < ENOUGH or len(repeats) < OFTEN * len(traces) or _in_batches(use, repeats):
                 continue
             yield _finding(row, use, repeats)
 
