@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.bench_cost [--rounds N]
 
-Every contender is a process of its own with the same app (``contenders.py``). They take turns in short rounds, so
-that a busy machine disturbs all alike; each round's figure is a contender's whole CPU, all threads counted, less that
-of the bare app in the same round, and the table shows the medians. Peers come with ``pip install -e '.[bench]'``;
-one that is not installed is named and left out.
+Every contender is a process of its own with the same app (``contenders.py``). Within a round they take turns of some
+ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's figure is a contender's whole CPU,
+all threads counted, less that of the bare app in the same round, and the table shows the medians. What a background
+thread does late is waited for, and belongs to the round. Peers come with ``pip install -e '.[bench]'``; one that is not
+installed is named and left out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,8 +28,12 @@ from tests.benchmarks.contenders import SELECTS, TEN, TRIVIAL
 from tests.benchmarks.machine import described, spread, version
 
 ROUNDS: Final = 31
-REQUESTS: Final = 3000
-TENS: Final = 200
+TURNS: Final = 20
+REQUESTS: Final = 100
+TENS: Final = 10
+"""Requests a turn: trivial ones, and ones with ten selects. Either takes the bare app some 10 ms."""
+SETTLE_S: Final = 0.3
+"""How long background threads have to take what the turns left: the agent's looks every 0.2 s."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +71,30 @@ class Running:
     requests: list[float] = field(default_factory=list)
     statements: list[float] = field(default_factory=list)
 
-    def round(self) -> None:
-        request = self._serve(TRIVIAL, REQUESTS)
-        self.requests.append(request)
-        self.statements.append((self._serve(TEN, TENS) - request) / SELECTS)
-
-    def _serve(self, path: str, count: int) -> float:
+    def serve(self, path: str, count: int) -> float:
+        """CPU seconds that the process has used when it has served so many more requests."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(f"{path} {count}\n")
         self.process.stdin.flush()
-        return float(self.process.stdout.readline()) / count * 1e6
+        return float(self.process.stdout.readline())
+
+
+def take_round(running: list[Running]) -> None:
+    """One figure more for each contender."""
+    for one, seconds in zip(running, _used(running, TRIVIAL, REQUESTS), strict=True):
+        one.requests.append(seconds / (TURNS * REQUESTS) * 1e6)
+    for one, seconds in zip(running, _used(running, TEN, TENS), strict=True):
+        one.statements.append((seconds / (TURNS * TENS) * 1e6 - one.requests[-1]) / SELECTS)
+
+
+def _used(running: list[Running], path: str, count: int) -> list[float]:
+    """CPU seconds of each contender for ``TURNS`` turns and what they leave behind."""
+    before = [one.serve(path, 0) for one in running]
+    for turn in range(TURNS):
+        for place in range(len(running)):
+            running[(turn + place) % len(running)].serve(path, count)
+    time.sleep(SETTLE_S)
+    return [one.serve(path, 0) - used for one, used in zip(running, before, strict=True)]
 
 
 def main() -> None:
@@ -88,10 +108,10 @@ def main() -> None:
     missing = [one for one in wanted if any(version(need) == "not installed" for need in one.needs)]
     with ExitStack() as stack:
         running = [stack.enter_context(started(one)) for one in wanted if one not in missing]
-        for turn in range(options.rounds):
-            for place in range(len(running)):
-                running[(turn + place) % len(running)].round()
-        print(f"medians of {options.rounds} rounds of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each\n")
+        for _ in range(options.rounds):
+            take_round(running)
+        counts = f"{TURNS} turns of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each"
+        print(f"medians of {options.rounds} rounds of {counts}\n")
         print(table(running))
     for one in missing:
         print(f"\nLeft out, since it is not installed: {one.label} (pip install -e '.[bench]').")
