@@ -27,16 +27,17 @@ from flasktop.agent.server import Server
 from flasktop.agent.slots import free_killed, release
 from flasktop.agent.sql.executed import SEEN
 from flasktop.agent.trace import RequestTrace, current_trace, sink
+from flasktop.agent.turn import Turn
+from flasktop.agent.upkeep import Upkeep
 from flasktop.protocol.messages import Hello, Totals
 from flasktop.protocol.records import UNKNOWN
 from flasktop.rendezvous import WorkerFiles, process_created
 
 TICK_S: Final = 0.2
 """Finished requests wait at most so long before they are encoded."""
+GRACE_S: Final = 0.05
+"""For so long after that the thread waits for a request that ends and steps aside."""
 SAMPLE_S: Final = 1.0
-UPKEEP_S: Final = 2.0
-"""How often the socket and journal paths are checked (temporary folders are swept)."""
-TOUCH_S: Final = 600.0
 STOP_WAIT_S: Final = 0.1
 PENDING_LIMIT: Final = 20_000
 """Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
@@ -67,9 +68,10 @@ class Agent:
         self.journal: Journal
         self.running: list[RequestTrace | None] = []
         self.killed: deque[tuple[float, int]] = deque()
-        self._paths: Paths
+        self.paths: Paths
         self._undoing: list[Callable[[], None]] = []
         self.gc_clock = GcClock()
+        self.turn = Turn(lambda: None)
         self._stopping = False
         self._stopped = native.original("_thread", "allocate_lock")()
 
@@ -98,7 +100,7 @@ class Agent:
         self._process_started = self.started_at
         self._group = self.pid
         self._directory = working_directory()
-        self._paths = Paths(settings.dir or None, self.pid, self.started_at)
+        self.paths = Paths(settings.dir or None, self.pid, self.started_at)
         self.running = [None] * settings.max_in_flight
         try:
             self._open(settings)
@@ -108,11 +110,11 @@ class Agent:
         atexit.register(self.stop)
 
     def _open(self, settings: Settings) -> None:
-        self._undoing.append(lambda: self._paths.remove(journal=True))
-        listener = self._paths.bind()
+        self._undoing.append(lambda: self.paths.remove(journal=True))
+        listener = self.paths.bind()
         self._undoing.append(listener.close)
         self.journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
-        self._paths.claim_journal()
+        self.paths.claim_journal()
         self.recorder = Recorder(self.journal, settings, self)
         self.server = Server(
             self.journal,
@@ -124,6 +126,7 @@ class Agent:
         )
         self._undoing.append(self.server.abandon)
         self.server.listen(listener)
+        self.turn = Turn(self.server.wake)
         self.journal.write_hello(self._hello())
         self.journal.alive(time.time(), time.perf_counter())
         self.gc_clock.install()
@@ -155,7 +158,7 @@ class Agent:
     @property
     def files(self) -> WorkerFiles:
         """Where the worker's socket and journal are."""
-        return self._paths.files
+        return self.paths.files
 
     def _hello(self) -> Hello:
         return hello(
@@ -196,6 +199,8 @@ class Agent:
             self.dropped += 1
         if _current() is trace:
             _set_current(None)
+        if trace.end_ns > self.turn.due_ns:
+            self.turn.offer()
 
     # -- the thread --
 
@@ -219,13 +224,14 @@ class Agent:
 
     def _loop(self, loader: SamplerLoader) -> None:
         loader.begin()
-        tick = sample = upkeep = time.perf_counter()
-        touch = tick + TOUCH_S
+        tick = sample = time.perf_counter()
+        upkeep = Upkeep(self, self._guarded)
+        self.turn.over(int(tick * 1e9))
         while not self._stopping:
             now = time.perf_counter()
-            self._guarded("serving readers", self.server.step, tick - now)
+            self._guarded("serving readers", self.server.step, tick + GRACE_S - now)
             now = time.perf_counter()
-            if now < tick:
+            if now < (tick if self.turn.offered else tick + GRACE_S):
                 continue
             tick = now + TICK_S
             due = loader.arrives() or now >= sample
@@ -233,14 +239,10 @@ class Agent:
                 sample = now + SAMPLE_S
             self._guarded("recording", self.recorder.drain, loader.sampler, due)
             free_killed(self, now)
-            if now >= upkeep:
-                upkeep = now + UPKEEP_S
-                self._guarded("hooking SQLAlchemy", install_sql, self.roots)
-                self._guarded("keeping the journal", self._paths.keep_journal, self.journal, self.running)
-                self._guarded("keeping the socket", self._paths.keep_socket, self.server)
-            if now >= touch:
-                touch = now + TOUCH_S
-                self._guarded("keeping the files", self._paths.touch)
+            upkeep.look(now)
+            if self.turn.offered:
+                self._guarded("serving readers", self.server.step, 0)  # send before others get their turn
+            self.turn.over(int(tick * 1e9))
 
     def _guarded(self, place: str, work: Any, *arguments: Any) -> None:
         if guard.off(place):
@@ -281,6 +283,7 @@ class Agent:
         try:
             sink.active = self.active = False
             sink.seen_cap = 0
+            self.turn.over(None)
             self.gc_clock.remove()
             self.recorder.drain()
             self._leave()  # before the good-byes, which readers may take long to take
@@ -293,7 +296,7 @@ class Agent:
 
     def _leave(self) -> None:
         """Remove our files; the journal stays as a black box where a request dies with us, or the thread failed."""
-        self._paths.remove(journal=self.journal.nobody_in_flight and self._stopping)
+        self.paths.remove(journal=self.journal.nobody_in_flight and self._stopping)
 
     def abandon(self) -> None:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from flasktop import FlaskTop, Middleware
-from flasktop.agent import body, flask_hooks, middleware, native, runtime
+from flasktop.agent import body, flask_hooks, middleware, native, runtime, upkeep
 from flasktop.agent.encode import TraceEncoder
 from flasktop.agent.guard import LIMIT, Guard, guard
 from flasktop.agent.journal import Journal
@@ -147,7 +147,7 @@ def test_a_fault_in_the_agents_thread_is_switched_off(
     world: Box, monkeypatch: pytest.MonkeyPatch, place: str, owner: Any, name: str
 ) -> None:
     monkeypatch.setattr(runtime, "SAMPLE_S", 0.001)
-    monkeypatch.setattr(runtime, "UPKEEP_S", 0.001)
+    monkeypatch.setattr(upkeep, "UPKEEP_S", 0.001)
     monkeypatch.setattr(owner, name, fails)
     app = Middleware(answering([b"x"]))
 

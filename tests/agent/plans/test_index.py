@@ -60,9 +60,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     outside = create_engine(url, isolation_level="AUTOCOMMIT")
     name = f"flasktop_hypo_{os.getpid()}"
     with outside.connect() as connection:
-        if not connection.execute(text("SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'")).first():
-            outside.dispose()
-            pytest.skip("HypoPG is not installed where PostgreSQL runs (Debian: postgresql-15-hypopg)")
+        there = connection.execute(text("SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'")).first()
+    if not there:
+        outside.dispose()
+        pytest.skip("HypoPG is not installed where PostgreSQL runs (Debian: postgresql-15-hypopg)")
+    with outside.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     made = create_engine(url.set(database=name))
     with made.begin() as connection:

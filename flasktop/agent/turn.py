@@ -1,0 +1,57 @@
+"""The interpreter, handed to the agent's thread by a request that has just ended.
+
+A thread that waits for the interpreter is woken each time another one lets go of it, which SQLite's driver does
+several times a statement, and mostly comes too late: the other has it again. Hundreds of such wakes for each look of
+the agent's thread cost the app more than what the thread does. So where the app is busy, one request in a while steps
+aside when it has ended, and the thread works undisturbed, which it would do beside a request that has to wait, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from flasktop.agent import native
+
+LONGEST_S: Final = 0.005
+"""A request steps aside for no longer: what the interpreter gives a thread at a time, unless the app says otherwise."""
+
+_NEVER: Final = 1 << 63
+
+
+class Turn:
+    """When the agent's thread wants to work (``due_ns``, of ``perf_counter_ns``), and who waits until it has.
+
+    Args:
+        wake: ends the thread's wait; called in a request's thread.
+    """
+
+    __slots__ = ("_back", "_offered", "_wake", "due_ns")
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._offered = False
+        self._back = native.original("_thread", "allocate_lock")()
+        self._back.acquire()
+        self.due_ns = _NEVER
+
+    def offer(self) -> None:
+        """Step aside until the thread has worked, or ``LONGEST_S``; by one request's thread for each time it is due."""
+        self.due_ns = _NEVER
+        self._back.acquire(False)  # given back after the request before had waited for long enough
+        self._offered = True
+        self._wake()
+        self._back.acquire(True, LONGEST_S)
+
+    @property
+    def offered(self) -> bool:
+        """Whether a request has stepped aside."""
+        return self._offered
+
+    def over(self, due_ns: int | None) -> None:
+        """The thread has worked, and is due again at ``due_ns`` (None: never)."""
+        if self._offered:
+            self._offered = False
+            if self._back.locked():
+                self._back.release()
+        self.due_ns = _NEVER if due_ns is None else due_ns

@@ -1,0 +1,77 @@
+"""A busy app hands the interpreter to the agent's thread, and is never kept waiting for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from flasktop import Middleware
+from flasktop.agent import runtime, turn
+from flasktop.agent.turn import Turn
+from tests.agent.sites import answering
+from tests.agent.support import Box, serve, until
+
+
+def test_who_offers_goes_on_when_the_thread_has_worked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "LONGEST_S", 30.0)
+    woken = threading.Event()
+    offered = Turn(woken.set)
+    offered.over(0)
+    request = threading.Thread(target=offered.offer)
+    request.start()
+    assert woken.wait(10) and offered.offered
+
+    offered.over(1_000)
+    request.join(10)
+
+    assert not request.is_alive()
+    assert offered.due_ns == 1_000
+
+
+def test_a_thread_that_does_not_come_is_not_waited_for() -> None:
+    offered = Turn(lambda: None)
+    offered.over(0)
+    before = time.perf_counter()
+    offered.offer()
+
+    assert time.perf_counter() - before >= turn.LONGEST_S
+
+
+def test_what_came_too_late_does_not_count_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread worked after the request had gone on: the next one steps aside all the same."""
+    offered = Turn(lambda: None)
+    offered.offer()
+    offered.over(0)
+    before = time.perf_counter()
+    offered.offer()
+
+    assert time.perf_counter() - before >= turn.LONGEST_S
+
+
+def test_one_request_is_enough() -> None:
+    """While one steps aside, and when the thread has ended, no other does."""
+    offered = Turn(lambda: None)
+    offered.over(0)
+    offered.offer()
+    assert offered.due_ns > time.perf_counter_ns() + 10**18
+    offered.over(None)
+    assert offered.due_ns > time.perf_counter_ns() + 10**18
+
+
+def test_a_busy_app_is_recorded_when_one_of_its_requests_has_ended(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "GRACE_S", 1_000.0)
+    app = Middleware(answering([b"x"]))
+
+    def served() -> bool:
+        serve(app)
+        return world.agent.recorder.next_number > 0
+
+    until(served)
+
+
+def test_an_app_that_rests_is_recorded_all_the_same(box: Box) -> None:
+    serve(Middleware(answering([b"x"])))
+
+    assert len(box.traces(1)) == 1
