@@ -36,16 +36,18 @@ class Engine:
 
     Of each text that ran since the agent's thread looked last, ``seen`` holds what the cursor got: the statement and
     the newest parameters. They never leave the process. ``sql`` is the SQLAlchemy engine, while there is one.
-    ``local``: the database runs inside this process, so that a short statement is CPU time and nothing else.
+    ``local``: the database runs inside this process, so that a short statement is CPU time and nothing else;
+    ``slow`` are those texts of a local database that were not short once, for which the clock is read.
     """
 
-    __slots__ = ("__weakref__", "dialect", "local", "name", "seen", "sql")
+    __slots__ = ("__weakref__", "dialect", "local", "name", "seen", "slow", "sql")
 
     def __init__(self, name: str, dialect: str, sql: Callable[[], Any] = lambda: None) -> None:
         self.name = name
         self.dialect = dialect
         self.local = dialect == "sqlite"
         self.seen: dict[str, tuple[str, Any]] = {}
+        self.slow: set[str] = set()
         self.sql = sql
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 from sqlalchemy.engine import cursor as _cursor
 
 from flasktop.agent.sql import recording
+from flasktop.agent.sql.recording import CPU_SHORT_NS
 from flasktop.agent.trace import SpanRecord
 
 EXACT_ROWS: Final = 8
@@ -26,9 +27,6 @@ CPU_GAP_NS: Final = 200_000
 
 CPU_TRUST_NS: Final = 1_000_000
 """For so long the CPU clock is reckoned from one reading, however many statements that are; then it is read again."""
-
-CPU_SHORT_NS: Final = 50_000
-"""A fetch shorter than this is taken for CPU time without asking the clock: rows that were there already."""
 
 _Plain: Any = _cursor.CursorFetchStrategy
 _Buffered: Any = _cursor.BufferedRowCursorFetchStrategy
@@ -56,21 +54,18 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         rows = self.rows
-        if rows < EXACT_ROWS or not rows % SAMPLE:
-            return self._fetchone_timed(result, dbapi_cursor, hard_close)
-        try:
-            row = dbapi_cursor.fetchone()
-            if row is None:
-                result._soft_close(hard=hard_close)
-                return None
-        except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
-            self.handle_exception(result, dbapi_cursor, error)
-        self.rows = rows + 1
-        if self.folded is not None:
-            self.folded.rows += 1
-        return row
-
-    def _fetchone_timed(self, result: Any, dbapi_cursor: Any, hard_close: bool) -> Any:
+        if rows >= EXACT_ROWS and rows % SAMPLE:
+            try:
+                row = dbapi_cursor.fetchone()
+                if row is None:
+                    result._soft_close(hard=hard_close)
+                    return None
+            except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
+                self.handle_exception(result, dbapi_cursor, error)
+            self.rows = rows + 1
+            if self.folded is not None:
+                self.folded.rows += 1
+            return row
         start = self.fetching_ns = perf_counter_ns()
         try:
             row = dbapi_cursor.fetchone()
@@ -80,9 +75,10 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
             self.handle_exception(result, dbapi_cursor, error)
         spent = perf_counter_ns() - start
         self.fetching_ns = 0
-        rows = self.rows
-        if row is not None and 0 <= rows < EXACT_ROWS and spent < CPU_SHORT_NS and self.folded is None:
-            self.rows = rows + 1
+        if rows < EXACT_ROWS and spent < CPU_SHORT_NS and self.folded is None:  # ``took``, without a call
+            if rows < 0:
+                rows = 0
+            self.rows = rows if row is None else rows + 1
             self.fetch_ns += spent
             if self.ended_cpu >= 0:
                 self.cpu_ns += spent

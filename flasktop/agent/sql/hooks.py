@@ -18,7 +18,6 @@ from flasktop.agent.sql import pools, relationship, transactions
 from flasktop.agent.sql.callsite import found
 from flasktop.agent.sql.fetch import (
     CPU_GAP_NS,
-    CPU_SHORT_NS,
     CPU_TRUST_NS,
     DEFAULT_FETCH,
     Statement,
@@ -26,7 +25,7 @@ from flasktop.agent.sql.fetch import (
     watch_stream,
 )
 from flasktop.agent.sql.pools import connecting
-from flasktop.agent.sql.recording import PLACES, statements
+from flasktop.agent.sql.recording import CPU_SHORT_NS, PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
 from flasktop.agent.trace import RequestTrace, current_trace, sink
 from flasktop.protocol.records import STATEMENT
@@ -39,6 +38,12 @@ CORE_DEPTH: Final = 5
 ORM_DEPTH: Final = 6
 """Frames, from ``_begin`` on, that are ours and SQLAlchemy's whatever was called (1.4 to 2.1, async too): the walk to
 the user's line starts above them, since looking at a frame makes it an object."""
+
+MAX_SLOW: Final = 1_000
+"""Texts of a local database that are known to be slow."""
+
+FORGET_MASK: Final = 15
+"""One in 16 short runs of such a text has it taken for short again: any text is slow once on a busy machine."""
 
 _state = {"installed": False}
 
@@ -176,7 +181,15 @@ def _is_short(statement: Any) -> bool:
 
 
 def _start_cpu(trace: RequestTrace, span: Statement) -> None:
-    """Note the thread's CPU clock, reckoned where it was known just before: the clock is dear, and only Python ran."""
+    """Note the thread's CPU clock, reckoned where it was known just before: the clock is dear, and only Python ran.
+
+    Where the statement is expected to be short and inside this process, the request's first reading stands for it: no
+    later than the clock, and asked for only if the statement turns out slow.
+    """
+    engine = span.engine
+    if engine.local and span.text not in engine.slow:
+        span.ended_cpu = trace.cpu_start_ns
+        return
     now = perf_counter_ns()
     spans = trace.spans
     if not spans:
@@ -195,12 +208,13 @@ def _start_cpu(trace: RequestTrace, span: Statement) -> None:
 
 
 def _stop_cpu(span: Statement) -> None:
-    """Note the CPU that the execution took: all of the time, where that was short and inside this process."""
+    """Note the CPU that the execution took; the first time that a local one is slow, at most the request's so far."""
     took = span.execute_ns
-    if took < CPU_SHORT_NS and span.engine.local:
-        span.cpu_ns = took
-        span.ended_cpu += took
-        return
+    if span.engine.local:
+        slow = span.engine.slow
+        if len(slow) >= MAX_SLOW:
+            slow.clear()
+        slow.add(span.text)
     cpu = thread_time_ns()
     used = cpu - span.ended_cpu
     span.cpu_ns = 0 if used < 0 else used if used < took else took
@@ -221,9 +235,15 @@ def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: typ
     """The statement has run: note its times, and make the record count the rows of its result."""
     try:
         ended = span.ended_ns = perf_counter_ns()
-        span.execute_ns = ended - span.start_ns
+        took = span.execute_ns = ended - span.start_ns
         if span.ended_cpu >= 0:
-            _stop_cpu(span)
+            if took < CPU_SHORT_NS and span.engine.local:
+                span.cpu_ns = took
+                span.ended_cpu += took
+                if span.read_ns and not took & FORGET_MASK:
+                    span.engine.slow.discard(span.text)
+            else:
+                _stop_cpu(span)
         span.failure = failure
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.finished:
             spans.append(span)  # as the sink does, without a call

@@ -11,6 +11,9 @@ from flasktop.agent.sql import callsite
 from flasktop.agent.trace import Call, Engine, SpanRecord, UnderWay, current_trace, sink
 from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK
 
+CPU_SHORT_NS: Final = 50_000
+"""What took less in a database of this process is CPU time, without asking the clock: rows that were there already."""
+
 
 class Place:
     """One hook of ours: says whether it is on, and goes off after too many faults of its own."""
@@ -56,12 +59,19 @@ _TEXTS: Final = {COMMIT: "COMMIT", ROLLBACK: "ROLLBACK", CONNECT: "CONNECT", POO
 def timed(original: Callable[..., Any], kind: str, engine: Engine, skip: Callable[[], bool]) -> Callable[..., Any]:
     """``original`` as before, each call recorded as a span, unless ``skip()`` says that another span counts it."""
 
+    text = _TEXTS[kind]
+
     def run(*args: Any, **kwargs: Any) -> Any:
         if not (sink.active and calls.on) or skip():
             return original(*args, **kwargs)
-        cpu = cpu_start()
+        trace = current_trace.get()
+        cpu = -1
         call = Call(kind, engine, perf_counter_ns())
-        begun(call)
+        if trace is not None:
+            trace.database = call
+            if trace.cpu_start_ns >= 0 and not trace.finished:
+                # As with statements: the clock is dear, and read where a local database was slow with it before.
+                cpu = trace.cpu_start_ns if engine.local and text not in engine.slow else thread_time_ns()
         try:
             result = original(*args, **kwargs)
         except BaseException as error:
@@ -84,7 +94,14 @@ def _finish(call: Call, cpu: int, failure: type[BaseException] | None) -> None:
     try:
         start, call.start_ns = call.start_ns, 0
         duration = perf_counter_ns() - start
-        used = max(0, thread_time_ns() - cpu) if cpu >= 0 else 0
-        add_call(call.kind, call.engine, start, duration, used, failure)
+        engine = call.engine
+        used = 0
+        if cpu >= 0:
+            if engine.local and duration < CPU_SHORT_NS:
+                used = duration
+            else:
+                used = min(max(0, thread_time_ns() - cpu), duration)
+                engine.slow.add(_TEXTS[call.kind])
+        add_call(call.kind, engine, start, duration, used, failure)
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app never pays for our faults
         calls.failed(fault)

@@ -19,6 +19,7 @@ from flasktop.agent.guard import guard
 from flasktop.agent.sql import hooks, install, masking, recording
 from flasktop.agent.trace import current_trace, sink
 from tests.agent.sql.conftest import Item, Order, Recorder
+from tests.agent.support import until
 from tests.databases import OLD_SQLALCHEMY
 
 
@@ -236,11 +237,40 @@ def test_a_listener_that_edits_statements_is_obeyed(sqlite: Engine, recorder: Re
 def test_cpu_inside_sql_is_told_for_a_database_in_the_process(sqlite: Engine, recorder: Recorder) -> None:
     count = "with recursive c(n) as (select 1 union all select n + 1 from c where n < 400000) select count(*) from c"
     with sqlite.connect() as connection:
+        connection.execute(text(count)).all()  # from now on it is known to be slow
         before = time.thread_time_ns()
         connection.execute(text(count)).all()
         spent = time.thread_time_ns() - before
 
     assert 0.8 * spent < recorder.last.cpu_ns <= spent
+
+
+def test_the_first_time_that_it_is_slow_no_more_is_told_than_the_request_has_used(
+    sqlite: Engine, recorder: Recorder
+) -> None:
+    """The clock was not read when it began: short statements of such a database are CPU and nothing else."""
+    with sqlite.connect() as connection:
+        connection.connection.create_function("nap", 1, time.sleep)
+        recorder.trace.cpu_start_ns = time.thread_time_ns()
+        connection.execute(text("select nap(0.2)")).all()
+        used = time.thread_time_ns() - recorder.trace.cpu_start_ns
+
+    assert recorder.last.execute_ns + recorder.last.fetch_ns > 190_000_000
+    assert recorder.last.cpu_ns <= used
+
+
+def test_what_was_slow_once_and_is_short_again_costs_no_clock_in_the_end(sqlite: Engine, recorder: Recorder) -> None:
+    with sqlite.connect() as connection:
+        connection.execute(select(Order.id)).all()
+        engine, statement = recorder.last.engine, recorder.last.text
+        engine.slow.add(statement)
+
+        def forgotten() -> bool:
+            recorder.trace.spans = []
+            connection.execute(select(Order.id)).all()
+            return statement not in engine.slow
+
+        until(forgotten)
 
 
 def test_waiting_for_a_server_is_no_cpu(engine: Engine, recorder: Recorder) -> None:
