@@ -26,7 +26,7 @@ from flasktop.agent.sampler import GcClock, SamplerLoader
 from flasktop.agent.server import Server
 from flasktop.agent.slots import free_killed, release
 from flasktop.agent.sql.executed import SEEN
-from flasktop.agent.trace import RequestTrace, current_trace, sink
+from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, current_trace, sink
 from flasktop.agent.turn import Turn
 from flasktop.agent.upkeep import Upkeep
 from flasktop.protocol.messages import Hello, Totals
@@ -181,10 +181,14 @@ class Agent:
     def end(self, trace: RequestTrace) -> None:
         """Take a request that has ended; its slot is free again. Never raises."""
         trace.finished = True
-        trace.end_ns = perf_counter_ns()
+        end_ns = trace.end_ns = perf_counter_ns()
         trace.headers = None  # the app's list, with a tuple a header: held until drained, it would make work for gc
         if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
-            trace.cpu_end_ns = thread_time_ns()
+            took = end_ns - trace.start_ns
+            if took < CPU_GAP_NS and trace.spans is None:
+                trace.cpu_end_ns = trace.cpu_start_ns + took  # only Python ran: not worth asking the clock
+            else:
+                trace.cpu_end_ns = thread_time_ns()
         if not self.ours[0]:
             return  # a request that forked ends in both processes; it belongs to the parent
         try:
@@ -199,7 +203,7 @@ class Agent:
             self.dropped += 1
         if _current() is trace:
             _set_current(None)
-        if trace.end_ns > self.turn.due_ns:
+        if end_ns > self.turn.due_ns:
             self.turn.offer()
 
     # -- the thread --

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 NAME_LIMIT: Final = 80
 """An app's name is cut after so many characters."""
 
+CPU_GAP_NS: Final = 200_000
+"""What ends so soon after a reading of the thread's CPU clock, no database of another process asked, is reckoned as CPU
+time: only Python ran. A reading is a call of the system, and costs the app some 2 us."""
+
 FOLDED_KEYS: Final = 1000
 """Statements beyond the cap are summed under so many keys in one trace; further ones share one sum."""
 

@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.bench_cost [--rounds N]
 
-Every contender is a process of its own with the same app (``contenders.py``). Within a round they take turns of some
-ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's figure is a contender's whole CPU,
-all threads counted, less that of the bare app in the same round, and the table shows the medians. What a background
-thread does late is waited for, and belongs to the round. Peers come with ``pip install -e '.[bench]'``; one that is not
+Every contender is a process of its own with the same app (``contenders.py``), started anew for every ``FRESH`` rounds,
+since one process runs the same code some per cent faster than another, by where its memory happens to lie. Within a
+round they take turns of some ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's
+figure is a contender's whole CPU, all threads counted, less that of the bare app in the same round, and the table shows
+the medians. What a background thread does late is waited for, and belongs to the round. Peers come with ``pip install -e '.[bench]'``; one that is not
 installed is named and left out.
 """
 
@@ -27,7 +28,9 @@ from typing import Final
 from tests.benchmarks.contenders import SELECTS, TEN, TRIVIAL
 from tests.benchmarks.machine import described, spread, version
 
-ROUNDS: Final = 31
+ROUNDS: Final = 32
+FRESH: Final = 4
+"""Rounds after which all processes are started anew."""
 TURNS: Final = 20
 REQUESTS: Final = 100
 TENS: Final = 10
@@ -63,13 +66,20 @@ CONTENDERS: Final = (
 
 
 @dataclass
-class Running:
-    """A contender's process, and what was measured of it: CPU us a trivial request, and a statement, by round."""
+class Figures:
+    """What was measured of a contender: CPU us a trivial request, and a statement, by round."""
 
     contender: Contender
-    process: subprocess.Popen[str]
     requests: list[float] = field(default_factory=list)
     statements: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A contender's process."""
+
+    figures: Figures
+    process: subprocess.Popen[str]
 
     def serve(self, path: str, count: int) -> float:
         """CPU seconds that the process has used when it has served so many more requests."""
@@ -82,9 +92,9 @@ class Running:
 def take_round(running: list[Running]) -> None:
     """One figure more for each contender."""
     for one, seconds in zip(running, _used(running, TRIVIAL, REQUESTS), strict=True):
-        one.requests.append(seconds / (TURNS * REQUESTS) * 1e6)
+        one.figures.requests.append(seconds / (TURNS * REQUESTS) * 1e6)
     for one, seconds in zip(running, _used(running, TEN, TENS), strict=True):
-        one.statements.append((seconds / (TURNS * TENS) * 1e6 - one.requests[-1]) / SELECTS)
+        one.figures.statements.append((seconds / (TURNS * TENS) * 1e6 - one.figures.requests[-1]) / SELECTS)
 
 
 def _used(running: list[Running], path: str, count: int) -> list[float]:
@@ -106,20 +116,23 @@ def main() -> None:
     print(described("flasktop", "Flask", "Werkzeug", "SQLAlchemy", "Flask-SQLAlchemy", "msgspec", *packages))
     wanted = [one for one in CONTENDERS if one.app == "bare" or (options.only or "") in one.label]
     missing = [one for one in wanted if any(version(need) == "not installed" for need in one.needs)]
-    with ExitStack() as stack:
-        running = [stack.enter_context(started(one)) for one in wanted if one not in missing]
-        for _ in range(options.rounds):
-            take_round(running)
-        counts = f"{TURNS} turns of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each"
-        print(f"medians of {options.rounds} rounds of {counts}\n")
-        print(table(running))
+    measured = [Figures(one) for one in wanted if one not in missing]
+    for first in range(0, options.rounds, FRESH):
+        with ExitStack() as stack:
+            running = [stack.enter_context(started(one)) for one in measured]
+            for _ in range(min(FRESH, options.rounds - first)):
+                take_round(running)
+    counts = f"{TURNS} turns of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each"
+    print(f"medians of {options.rounds} rounds of {counts}\n")
+    print(table(measured))
     for one in missing:
         print(f"\nLeft out, since it is not installed: {one.label} (pip install -e '.[bench]').")
 
 
 @contextmanager
-def started(contender: Contender) -> Iterator[Running]:
+def started(figures: Figures) -> Iterator[Running]:
     """The contender's process, ready, and its reader's where it has one."""
+    contender = figures.contender
     with tempfile.TemporaryDirectory(prefix="ft-") as folder, ExitStack() as stack:
         environment = {**os.environ, "FLASKTOP_DIR": str(Path(folder) / "run"), "PYTHONWARNINGS": "ignore"}
         process = stack.enter_context(
@@ -139,18 +152,18 @@ def started(contender: Contender) -> Iterator[Running]:
             reader = [sys.executable, "-m", "flasktop", "snapshot", "--for", "86400"]
             attached = stack.enter_context(subprocess.Popen(reader, env=environment, stdout=subprocess.DEVNULL))
             stack.callback(attached.kill)
-        yield Running(contender, process)
+        yield Running(figures, process)
 
 
-def table(running: list[Running]) -> str:
+def table(measured: list[Figures]) -> str:
     """The README's table: the bare app's own cost first, then what each adds to it."""
-    bare = running[0]
+    bare = measured[0]
     lines = [
         "| CPU, all threads | a trivial request | an ORM select |",
         "| --- | --- | --- |",
         f"| the bare app | {statistics.median(bare.requests):.0f} us | {statistics.median(bare.statements):.0f} us |",
     ]
-    for one in running[1:]:
+    for one in measured[1:]:
         request = _added(one.requests, bare.requests)
         statement = _added(one.statements, bare.statements)
         lines.append(f"| {one.contender.label} | {request} | {statement} |")

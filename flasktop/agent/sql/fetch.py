@@ -15,15 +15,12 @@ from sqlalchemy.engine import cursor as _cursor
 
 from flasktop.agent.sql import recording
 from flasktop.agent.sql.recording import CPU_SHORT_NS
-from flasktop.agent.trace import SpanRecord
+from flasktop.agent.trace import CPU_GAP_NS, SpanRecord
 
 EXACT_ROWS: Final = 8
 """Rows fetched one by one that are timed each; after them one of ``SAMPLE`` is, and stands for all of them."""
 
 SAMPLE: Final = 16
-
-CPU_GAP_NS: Final = 200_000
-"""A fetch or statement that begins so soon after the last reading of the CPU clock reckons it: only Python ran."""
 
 CPU_TRUST_NS: Final = 1_000_000
 """For so long the CPU clock is reckoned from one reading, however many statements that are; then it is read again."""

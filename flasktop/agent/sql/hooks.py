@@ -17,7 +17,6 @@ from sqlalchemy.engine import Engine as SqlEngine
 from flasktop.agent.sql import pools, relationship, transactions
 from flasktop.agent.sql.callsite import found
 from flasktop.agent.sql.fetch import (
-    CPU_GAP_NS,
     CPU_TRUST_NS,
     DEFAULT_FETCH,
     Statement,
@@ -27,7 +26,7 @@ from flasktop.agent.sql.fetch import (
 from flasktop.agent.sql.pools import connecting
 from flasktop.agent.sql.recording import CPU_SHORT_NS, PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
-from flasktop.agent.trace import RequestTrace, current_trace, sink
+from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, current_trace, sink
 from flasktop.protocol.records import STATEMENT
 
 MAX_RAW: Final = 1 << 16
