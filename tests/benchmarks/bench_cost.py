@@ -6,8 +6,8 @@ Every contender is a process of its own with the same app (``contenders.py``), s
 since one process runs the same code some per cent faster than another, by where its memory happens to lie. Within a
 round they take turns of some ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's
 figure is a contender's whole CPU, all threads counted, less that of the bare app in the same round, and the table shows
-the medians. What a background thread does late is waited for, and belongs to the round. Peers come with ``pip install -e '.[bench]'``; one that is not
-installed is named and left out.
+the medians. What a background thread does late is waited for, and belongs to the round. Peers come with
+``pip install -e '.[bench]'``; one that is not installed is named and left out.
 """
 
 from __future__ import annotations
