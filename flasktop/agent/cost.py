@@ -1,68 +1,99 @@
-"""What our hooks cost the app's own threads, estimated: measured once on rehearsals, times what has run since.
+"""What our hooks cost the app's own threads, estimated: rehearsed once, scaled by what the app's requests meet.
 
-The agent's thread can read its own clock; what a request or a statement pays for being watched is too little to be
-timed each time. So the same functions that requests and statements go through are timed here, on stand-ins that touch
-neither the journal nor the app, and the quickest of some runs counts: an estimate from below, and told as one.
+The agent's thread can read its own clock; what a request or a statement pays for being watched is too little, and in
+too many places, to be timed each time. So the same functions that requests and statements go through are timed here, on
+stand-ins that touch neither the journal nor the app: what they take when nothing disturbs them, and which share of it
+belongs to those parts that ``meter`` times in the app now and then. How much longer these take in the app, all do.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+from collections import deque
 from collections.abc import Callable
+from statistics import median
 from time import thread_time_ns
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from flasktop.agent import meter
 from flasktop.agent.body import wrap
 from flasktop.agent.guard import guard
 from flasktop.agent.trace import AppInfo, Engine, RequestTrace, current_trace
 from flasktop.protocol.blackbox import SLOT
 
 RUNS: Final = 15
-"""Runs of which the quickest counts."""
+"""Runs of which the median counts."""
 TIMES: Final = 20
 """How often each run does what is timed: both measurements together take some 5 ms, once."""
 
 _PLACE: Final = "measuring our own cost"
 
 
+class Rehearsed(NamedTuple):
+    """CPU ns in a tight loop: of all that is ours in one request or statement, and of the parts that are metered."""
+
+    whole_ns: float
+    metered_ns: float
+
+    def in_app(self, typical_ns: float) -> float:
+        """What it takes in the app, where the metered parts take ``typical_ns``; never less than in the tight loop."""
+        return self.whole_ns * max(typical_ns / self.metered_ns, 1.0)
+
+
 class HotCost:
-    """Nanoseconds of CPU that a request and a statement pay for; 0 while not measured."""
+    """What a request and a statement pay; None while not rehearsed."""
 
     def __init__(self) -> None:
-        self.request_ns = 0
-        self.statement_ns = 0
+        self.request: Rehearsed | None = None
+        self.statement: Rehearsed | None = None
 
     def percent(self, requests: int, statements: int, seconds: float) -> float | None:
-        """Of one core, for so many of each in ``seconds``; None where it could not be measured. In the agent's
-        thread."""
+        """Of one core, for so many of each in ``seconds``; None where too few were timed. In the agent's thread."""
         if guard.off(_PLACE):
             return None
         try:
-            if not self.request_ns:
-                self.request_ns = _request()
-            if statements and not self.statement_ns:
-                self.statement_ns = _statement()
+            return self._ns(requests, statements) / (seconds * 1e7)
+        except _UnknownError:
+            return None
         except Exception as error:  # noqa: BLE001 - the guard's: what cannot be estimated is not shown
             guard.report(_PLACE, error)
             return None
-        return (requests * self.request_ns + statements * self.statement_ns) / (seconds * 1e7)
+
+    def _ns(self, requests: int, statements: int) -> float:
+        if self.request is None or (statements and self.statement is None):
+            self.request = self.request or _request()
+            self.statement = self.statement or (_statement() if statements else None)
+            meter.forget()  # the rehearsal's own
+            raise _UnknownError
+        spent = requests * self.request.in_app(_known(meter.typical(meter.beginning, meter.ending)))
+        if statements and self.statement is not None:
+            spent += statements * self.statement.in_app(_known(meter.typical(meter.executed)))
+        return spent
 
 
-def _quickest(work: Callable[[], object]) -> int:
+class _UnknownError(Exception):
+    """Too few were timed in the app so far."""
+
+
+def _known(typical_ns: float | None) -> float:
+    if typical_ns is None:
+        raise _UnknownError
+    return typical_ns
+
+
+def _typical(work: Callable[[], object]) -> float:
     """CPU ns of one call."""
-    best = 0
+    runs = []
     for _ in range(RUNS):
         before = thread_time_ns()
         for _ in range(TIMES):
             work()
-        took = thread_time_ns() - before
-        best = min(best or took, took)
-    return best // TIMES
+        runs.append((thread_time_ns() - before) / TIMES)
+    return median(runs)
 
 
-def _request() -> int:
+def _request() -> Rehearsed:
     from flasktop.agent.middleware import Middleware
     from flasktop.agent.runtime import Agent
 
@@ -87,7 +118,16 @@ def _request() -> int:
         for _ in _answer(environ, _start_response):
             pass
 
-    return max(_quickest(watched) - _quickest(bare), 1)
+    return _rehearsed(watched, bare, meter.beginning, meter.ending)
+
+
+def _rehearsed(watched: Callable[[], object], bare: Callable[[], object], *parts: deque[int]) -> Rehearsed:
+    """What ``watched`` takes beyond ``bare``, and its metered parts, between the same time stamps as in the app."""
+    meter.forget()
+    whole = _typical(watched) - _typical(bare)
+    while (metered := meter.typical(*parts)) is None:  # one in 16 is timed, by chance
+        watched()
+    return Rehearsed(max(whole, 1), max(metered, 1))
 
 
 def _start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
@@ -99,10 +139,8 @@ def _answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [b"answer"]
 
 
-def _statement() -> int:
+def _statement() -> Rehearsed:
     """Execution and fetch of one statement, through the listener; without it they are next to nothing."""
-    if "sqlalchemy" not in sys.modules:
-        return 0
     from flasktop.agent.sql import hooks
     from flasktop.agent.sql.fetch import DEFAULT_FETCH
 
@@ -141,7 +179,6 @@ def _statement() -> int:
 
     token = current_trace.set(trace)
     try:
-        watched = _quickest(lambda: deep(hooks.ORM_DEPTH))
-        return max(watched - _quickest(lambda: shallow(hooks.ORM_DEPTH)), 1)
+        return _rehearsed(lambda: deep(hooks.ORM_DEPTH), lambda: shallow(hooks.ORM_DEPTH), meter.executed)
     finally:
         current_trace.reset(token)

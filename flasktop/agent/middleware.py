@@ -13,6 +13,7 @@ from flasktop.agent.body import length, wrap
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
+from flasktop.agent.meter import MASK, beginning
 from flasktop.agent.process import process, start
 from flasktop.agent.runtime import Agent
 from flasktop.agent.slots import take as _take_slot
@@ -133,6 +134,8 @@ class Middleware:
         elif agent.greenlet_now is not None:
             trace.greenlet = agent.greenlet_now()
         _set_current(trace)
+        if not trace.start_ns & MASK:
+            beginning.append(perf_counter_ns() - trace.start_ns)
         return trace
 
     def _failed(self, place: str, error: Exception) -> None:

@@ -20,6 +20,7 @@ from flasktop.agent.guard import guard
 from flasktop.agent.identity import hello, server_group, server_label, working_directory
 from flasktop.agent.journal import Journal, layout_for
 from flasktop.agent.libraries import install_sql
+from flasktop.agent.meter import MASK, ending
 from flasktop.agent.paths import Paths
 from flasktop.agent.recorder import Recorder
 from flasktop.agent.sampler import GcClock, SamplerLoader
@@ -203,6 +204,8 @@ class Agent:
             self.dropped += 1
         if _current() is trace:
             _set_current(None)
+        if not end_ns & MASK:
+            ending.append(perf_counter_ns() - end_ns)
         if end_ns > self.turn.due_ns:
             self.turn.offer()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from flask import Flask
 from sqlalchemy import create_engine, text
 
 from flasktop import FlaskTop
-from flasktop.agent import cost
+from flasktop.agent import cost, meter
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
 from tests.agent.support import Box, serve, until
@@ -43,16 +45,17 @@ def test_a_rehearsal_leaves_no_request_behind(box: Box, monkeypatch: pytest.Monk
     taken = len(box.agent.journal.free_slots)
     apps = list(process.apps)
     hot = cost.HotCost()
+    hot.percent(1000, 1000, 1.0)
 
-    assert hot.percent(1000, 1000, 1.0) is not None
-    assert 0 < hot.request_ns < 1_000_000
+    assert hot.request is not None and 0 < hot.request.whole_ns < 1_000_000
+    assert hot.statement is not None and 0 < hot.statement.whole_ns < 1_000_000
     assert len(box.agent.journal.free_slots) == taken
     assert process.apps == apps
     assert len(box.traces(1)) == 1
 
 
 def test_a_measurement_that_fails_is_told_as_unknown(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails() -> int:
+    def fails() -> cost.Rehearsed:
         raise ZeroDivisionError
 
     monkeypatch.setattr(cost, "_request", fails)
@@ -61,8 +64,42 @@ def test_a_measurement_that_fails_is_told_as_unknown(world: Box, monkeypatch: py
     assert guard.errors == 1
 
 
-def test_a_core_that_is_half_used_is_fifty_percent() -> None:
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[cost.HotCost]:
+    """Rehearsed: 4 us a request, a half of it in the metered parts; 1 us a statement, a fifth of it metered."""
+    meter.forget()
     hot = cost.HotCost()
-    hot.request_ns, hot.statement_ns = 5_000, 1_000
+    hot.request, hot.statement = cost.Rehearsed(4_000, 2_000), cost.Rehearsed(1_000, 200)
+    yield hot
+    meter.forget()
 
-    assert hot.percent(80_000, 100_000, 1.0) == pytest.approx(50.0)
+
+def test_what_takes_twice_as_long_in_the_app_costs_twice_as_much(known: cost.HotCost) -> None:
+    meter.beginning.extend([3_000] * meter.ENOUGH)
+    meter.ending.extend([1_000] * meter.ENOUGH)
+    meter.executed.extend([600] * meter.ENOUGH)
+
+    assert known.percent(62_500, 0, 1.0) == pytest.approx(50.0)
+    assert known.percent(0, 100_000, 1.0) == pytest.approx(30.0)
+
+
+def test_one_that_was_held_up_does_not_count(known: cost.HotCost) -> None:
+    meter.beginning.extend([1_000] * meter.ENOUGH + [10**9])
+    meter.ending.extend([1_000] * meter.ENOUGH)
+
+    assert known.percent(125_000, 0, 1.0) == pytest.approx(50.0)
+
+
+def test_nothing_is_said_of_what_was_timed_too_seldom(known: cost.HotCost) -> None:
+    meter.beginning.extend([1_000] * meter.ENOUGH)
+    meter.ending.extend([1_000] * (meter.ENOUGH - 1))
+
+    assert known.percent(1_000, 0, 1.0) is None
+    assert guard.errors == 0
+
+
+def test_an_app_is_never_quicker_than_a_tight_loop(known: cost.HotCost) -> None:
+    meter.beginning.extend([1] * meter.ENOUGH)
+    meter.ending.extend([1] * meter.ENOUGH)
+
+    assert known.percent(125_000, 0, 1.0) == pytest.approx(50.0)

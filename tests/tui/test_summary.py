@@ -18,9 +18,9 @@ SUMMARY = Summary(
 def test_what_requests_pay_is_marked_as_a_lower_bound() -> None:
     part = own_cost(SUMMARY, 0.4, NO_COLOR_PALETTE)
 
-    assert part.text.plain == "flasktop itself 0.4 % + ≥1.2 % in requests · 12.0 MB"
+    assert part.text.plain == "flasktop itself 0.4 % + ≈1.2 % in requests · 12.0 MB"
     assert part.short is not None
-    assert part.short.plain == "own ≥1.6 %"
+    assert part.short.plain == "own ≈1.6 %"
 
 
 def test_without_an_estimate_the_thread_alone_is_told() -> None:

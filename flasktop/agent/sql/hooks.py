@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.engine import Engine as SqlEngine
 
+from flasktop.agent.meter import MASK, executed
 from flasktop.agent.sql import pools, relationship, transactions
 from flasktop.agent.sql.callsite import found
 from flasktop.agent.sql.fetch import (
@@ -259,5 +260,7 @@ def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: typ
                 context.cursor_fetch_strategy = span
                 if span.batch and BATCH in context.__dict__:
                     watch_returning(context, span)
+        if not ended & MASK:
+            executed.append(perf_counter_ns() - ended)
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the statement has run
         statements.failed(fault)

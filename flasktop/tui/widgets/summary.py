@@ -86,15 +86,12 @@ def condition(summary: Summary, window: Window, status: Status, palette: Palette
 
 
 def own_cost(summary: Summary, thread: float, palette: Palette) -> Part:
-    """What flasktop costs the app: its own thread as measured, and a bound from below (≥) of what the requests pay.
-
-    It is rehearsed in a tight loop, where caches are warm: in an app a request pays several times that.
-    """
+    """What flasktop costs the app: its own thread as measured, and what the requests pay as an estimate (≈)."""
     told = f"flasktop itself {thread:.1f} % of a core"
     short = f"own {thread:.1f} %"
     if summary.hot_cpu_percent is not None:
-        told = f"flasktop itself {thread:.1f} % + ≥{summary.hot_cpu_percent:.1f} % in requests"
-        short = f"own ≥{thread + summary.hot_cpu_percent:.1f} %"
+        told = f"flasktop itself {thread:.1f} % + ≈{summary.hot_cpu_percent:.1f} % in requests"
+        short = f"own ≈{thread + summary.hot_cpu_percent:.1f} %"
     held = f" · {bytes_(summary.agent_bytes)}" if summary.agent_bytes is not None else ""
     return Part(line((told + held, palette.dim)), 7, line((short, palette.dim)))
 
