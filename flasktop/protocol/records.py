@@ -247,7 +247,8 @@ class Sample(Message, frozen=True):
     began, which a busy machine does not lengthen as it does the pauses.
 
     ``hot_cpu_percent`` is what watching cost the app's own threads since the last sample, of one core: an estimate,
-    from what a request and a statement cost when that was measured (None: not measured).
+    from what a request and a statement cost in a rehearsal, scaled by parts of them that are timed in the app (None:
+    not known, or not yet).
     """
 
     rss_bytes: int
