@@ -25,7 +25,7 @@ from flasktop.agent.sql.fetch import (
     watch_stream,
 )
 from flasktop.agent.sql.pools import connecting
-from flasktop.agent.sql.recording import CPU_SHORT_NS, PLACES, statements
+from flasktop.agent.sql.recording import CPU_SHORT_NS, FORGET_MASK, PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
 from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, current_trace, sink
 from flasktop.protocol.records import STATEMENT
@@ -41,9 +41,6 @@ the user's line starts above them, since looking at a frame makes it an object."
 
 MAX_SLOW: Final = 1_000
 """Texts of a local database that are known to be slow."""
-
-FORGET_MASK: Final = 15
-"""One in 16 short runs of such a text has it taken for short again: any text is slow once on a busy machine."""
 
 _state = {"installed": False}
 
