@@ -1,7 +1,8 @@
 """A real app with the real agent in a process of its own, driven by lines on stdin.
 
-``get PATH``: one request; ``hang``: a request that never ends, in a thread (that of ``/hang/0`` ends); ``watched``:
-wait until a reader has got all that there was; ``exit``: a clean end. Every line is answered by ``ok``.
+``get PATH``: one request; ``hang``: a request that never ends, in a thread (that of ``/hang/0`` ends); ``recorded``:
+wait until the agent has recorded a request, and has given its endpoint an id; ``watched``: wait until a reader has got
+all that there was; ``exit``: a clean end. Every line is answered by ``ok``.
 """
 
 from __future__ import annotations
@@ -91,6 +92,13 @@ def _app() -> Flask:
     return app
 
 
+def _recorded() -> bool:
+    from flasktop.agent.process import process
+
+    assert process.agent is not None
+    return process.agent.recorder.next_number > 0
+
+
 def _watched() -> bool:
     from flasktop.agent.process import process
 
@@ -111,6 +119,9 @@ def _main() -> None:
         elif verb == "hang":
             threading.Thread(target=lambda: client().get("/hang/on"), daemon=True).start()
             started.wait()
+        elif verb == "recorded":
+            while not _recorded():
+                time.sleep(0.005)
         elif verb == "watched":
             while not _watched():
                 time.sleep(0.005)

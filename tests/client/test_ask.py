@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +27,16 @@ from tests.client.fakes import FakeWorker, Talk, asynchronous, saying, watching
 from tests.client.shop_worker import Worker, running_worker
 
 LONG = ProfileEndpoint((0,), seconds=60.0)
-"""A command that says how far it is, and takes longer than any test."""
+"""A command that says how far it is, and takes longer than any test. It names the endpoint of the first request, which
+a ``ready_worker`` has recorded."""
+
+
+@contextmanager
+def ready_worker(directory: Path) -> Iterator[Worker]:
+    """A real worker whose first request has been recorded."""
+    with running_worker(directory) as worker:
+        worker.tell("recorded")
+        yield worker
 
 
 def address(directory: Path, worker: Worker) -> Address:
@@ -100,7 +111,7 @@ async def test_what_is_not_granted_says_which_key_allows_it(directory: Path, mon
 @asynchronous
 async def test_a_worker_that_is_killed_meanwhile_is_said_to_be_gone(directory: Path) -> None:
     """kill -9 while it carries out a command."""
-    with running_worker(directory) as worker, pytest.raises(NotRunningError, match="went away before it answered"):
+    with ready_worker(directory) as worker, pytest.raises(NotRunningError, match="went away before it answered"):
         await ask(address(directory, worker), LONG, Profiled, lambda working: worker.process.kill())
 
 
@@ -130,7 +141,7 @@ async def test_a_worker_that_is_stopped_is_waited_for_and_said_to_be(
     """SIGSTOP under way: told as a stage, again and again, until it goes on or the reader gives up."""
     monkeypatch.setattr(module, "SILENCE_S", 0.05)
     told: asyncio.Queue[str] = asyncio.Queue()
-    with running_worker(directory) as worker:
+    with ready_worker(directory) as worker:
         asked = asyncio.create_task(
             ask(address(directory, worker), LONG, Profiled, lambda working: told.put_nowait(working.stage))
         )
@@ -213,15 +224,25 @@ async def test_giving_up_hangs_up(directory: Path) -> None:
 @asynchronous
 async def test_giving_up_cancels_it_in_the_worker(directory: Path) -> None:
     """A real one takes the next of its kind at once, which it would refuse while the first is under way."""
-    with running_worker(directory) as worker:
+    with ready_worker(directory) as worker:
         for _ in range(2):
             began = asyncio.Event()
             asked = asyncio.create_task(_until_free(address(directory, worker), began))
-            await began.wait()
+            await _begun(began, asked)
             asked.cancel()
             await asyncio.wait([asked])
 
             assert asked.cancelled()
+
+
+async def _begun(began: asyncio.Event, asked: asyncio.Task[None]) -> None:
+    """Wait until the command is under way; raise what ended it before."""
+    waiting = asyncio.create_task(began.wait())
+    await asyncio.wait([waiting, asked], return_when=asyncio.FIRST_COMPLETED)
+    if asked.done():
+        waiting.cancel()
+        await asked
+    assert began.is_set()
 
 
 async def _until_free(place: Address, began: asyncio.Event) -> None:
