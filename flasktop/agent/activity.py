@@ -10,8 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from flasktop.agent import cpu
 from flasktop.agent.trace import RequestTrace
@@ -23,8 +24,7 @@ CONTENDER_SHARE: Final = 0.1
 """A thread that had less is taken to be waiting, and for no contender."""
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(msgspec.Struct, frozen=True):
     """What one request does. ``cpu_ns`` is what it has used so far, UNKNOWN where that cannot be told; ``since_ns``
     since when it does this (``perf_counter_ns``), 0: not known; ``kind`` as in ``InFlight``."""
 
@@ -36,8 +36,7 @@ class Activity:
     thread: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(msgspec.Struct, frozen=True):
     """A reading of one request's CPU, and since when it has been doing what it did then."""
 
     at_ns: int

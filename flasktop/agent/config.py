@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Final
+
+import msgspec
 
 from flasktop.errors import ConfigurationError
 from flasktop.protocol.commands import GRANTS
@@ -18,8 +19,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """All settings of one app; the limits are the worker's, and those of its first app count.
 
     Attributes:
@@ -64,12 +64,12 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
-        for field in fields(cls):
-            key = f"FLASKTOP_{field.name.upper()}"
+        for name in cls.__struct_fields__:
+            key = f"FLASKTOP_{name.upper()}"
             if config.get(key) is not None:
-                values[field.name] = _READERS[field.name](key, config[key])
+                values[name] = _READERS[name](key, config[key])
             elif key in environ:
-                values[field.name] = _READERS[field.name](key, environ[key])
+                values[name] = _READERS[name](key, environ[key])
         return cls(**values)
 
     def ignores(self, rule_or_path: str) -> bool:

@@ -9,8 +9,9 @@ import os
 import sys
 import weakref
 from _thread import allocate_lock
-from dataclasses import replace
 from typing import Any, Final, Protocol
+
+from msgspec import structs
 
 from flasktop.agent import native
 from flasktop.agent.config import Settings
@@ -55,7 +56,8 @@ class _Process:
         """``settings`` with what every app of this process allows: none is laid open by another one's settings."""
         every = [owner.settings for holder in self._owners.values() if (owner := holder()) is not None]
         grants = tuple(grant for grant in settings.grants if all(grant in each.grants for each in every))
-        return replace(settings, grants=grants, show_values=all(each.show_values for each in (settings, *every)))
+        values = all(each.show_values for each in (settings, *every))
+        return structs.replace(settings, grants=grants, show_values=values)
 
 
 process: Final = _Process()

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -54,8 +54,7 @@ SLOT_KILLED: Final = 2
 """The request ended by SystemExit or the like: killed, if the worker is gone soon after."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Sizes of the regions (``slots`` in records, the others in bytes): all that is needed to find them."""
 
     slots: int
@@ -84,8 +83,7 @@ class Layout:
         return self.ring_at + self.ring
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRecord:
+class SlotRecord(msgspec.Struct, frozen=True):
     """A request that was in flight. ``age_ms`` at the last sign of life; ``route`` empty before routing."""
 
     app: str
@@ -95,8 +93,7 @@ class SlotRecord:
     age_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class BlackBox:
+class BlackBox(msgspec.Struct, frozen=True):
     """What a worker's file holds. ``at`` is the wall clock of its last sign of life, Unix seconds."""
 
     hello: Hello
@@ -107,7 +104,6 @@ class BlackBox:
     in_flight: tuple[SlotRecord, ...]
 
 
-_decoder: Final[msgspec.msgpack.Decoder[ToReader]] = msgspec.msgpack.Decoder(ToReader)
 _UNREADABLE: Final = "It is left alone; delete it if nothing else uses it."
 T = TypeVar("T")
 
@@ -164,16 +160,22 @@ def _header(data: bytes) -> tuple[Hello, Layout]:
     return hello, Layout(slots, definitions, totals, ring)
 
 
+@lru_cache(maxsize=1)
+def _decoder() -> msgspec.msgpack.Decoder[ToReader]:
+    """Made by whoever reads a journal first: the worker that writes one has no use for it."""
+    return msgspec.msgpack.Decoder(ToReader)
+
+
 def _walk(region: bytes) -> Iterator[ToReader]:
     """Decode message after message until the region ends or stops making sense."""
-    at = 0
+    at, decoder = 0, _decoder()
     while at + HEADER <= len(region):
         length = int.from_bytes(region[at : at + HEADER], "big")
         at += HEADER
         if not 0 < length <= MAX_TO_READER or at + length > len(region):
             return
         try:
-            yield _decoder.decode(region[at : at + length])
+            yield decoder.decode(region[at : at + length])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         at += length

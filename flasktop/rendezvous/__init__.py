@@ -1,7 +1,7 @@
 """Where workers and readers meet: directories, file names, permissions, peer checks and the sweep of what is stale.
 
-Used on both ends, also in the app's process: standard library only, nothing slow at import, and ``_socket`` instead
-of ``socket``, which gevent may have replaced. The boundary is the user: see ``flasktop.rendezvous.places``.
+Used on both ends, also in the app's process: the standard library and msgspec, nothing slow at import, and ``_socket``
+instead of ``socket``, which gevent may have replaced. The boundary is the user: see ``flasktop.rendezvous.places``.
 """
 
 from __future__ import annotations

@@ -5,14 +5,14 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-import re
 import stat
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
+
+import msgspec
 
 from flasktop.errors import RendezvousError
 from flasktop.rendezvous.peers import process_alive
@@ -29,13 +29,14 @@ KEEP_SECONDS: Final = 3600.0
 KEEP_FILES: Final = 8
 """How many journals of dead workers stay in one directory, newest first."""
 
-_NAME = re.compile(r"([1-9][0-9]{0,9})-([0-9a-f]{1,16})\.(sock|journal)", re.ASCII)
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
+_PID_DIGITS: Final = 10
+_START_DIGITS: Final = 16
 
 AnySocket = TypeVar("AnySocket", bound=_socket.socket)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerFiles:
+class WorkerFiles(msgspec.Struct, frozen=True):
     """The two files of one worker. ``started_ms`` is when its agent began, Unix milliseconds."""
 
     directory: Path
@@ -53,12 +54,16 @@ class WorkerFiles:
     @classmethod
     def parse(cls, path: Path) -> WorkerFiles | None:
         """The files of the worker to which ``path`` (socket or journal) belongs; None for any other name."""
-        match = _NAME.fullmatch(path.name)
-        return cls(path.parent, int(match[1]), int(match[2], 16)) if match else None
+        name, _, kind = path.name.rpartition(".")
+        pid, _, start = name.partition("-")
+        if kind not in ("sock", "journal") or not (len(pid) <= _PID_DIGITS and pid.isascii() and pid.isdecimal()):
+            return None
+        if pid[0] == "0" or not (0 < len(start) <= _START_DIGITS and _HEXADECIMAL.issuperset(start)):
+            return None
+        return cls(path.parent, int(pid), int(start, 16))
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A file that this process made, so that it removes only its own: see ``claim`` and ``remove``."""
 
     path: Path

@@ -10,9 +10,10 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from flasktop.errors import RendezvousError
 from flasktop.rendezvous.files import DIRECTORY_VARIABLE, WorkerFiles, check_length, entries
@@ -23,8 +24,7 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _PRIVATE: Final = 0o700
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A directory that a reader may look into, and the uid that everything in it must belong to."""
 
     path: Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ WRONG: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
+@pytest.mark.parametrize("field", Settings.__struct_fields__)
 def test_a_wrong_value_names_its_key_and_what_it_takes(field: str) -> None:
     key = f"FLASKTOP_{field.upper()}"
     for value in WRONG[field]:

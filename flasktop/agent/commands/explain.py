@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from msgspec import structs
 
 from flasktop.agent.commands.job import CommandError
 from flasktop.agent.plans import hypopg, mysql, postgresql, sqlite, sqlite_copy
@@ -167,7 +168,7 @@ def _with_reason(executed: Executed, engine: Any, statement: str) -> Executed:
         return executed
     dialect = engine.dialect
     if placeholders(statement, dialect.name, dialect.paramstyle):
-        return replace(executed, unkept="they have been let go of for newer ones")
+        return structs.replace(executed, unkept="they have been let go of for newer ones")
     return executed
 
 

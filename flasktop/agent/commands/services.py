@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from flasktop.protocol.commands import Grant, explain, heap, index, memory, ping, profile, stacks
 from flasktop.protocol.records import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(msgspec.Struct, frozen=True):
     """``factory`` is ``module:class`` (a ``job.Service``), imported when one of ``commands`` is first asked for: an app
     that nobody asks anything pays for none of it."""
 

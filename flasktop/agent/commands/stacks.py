@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
 
 from flasktop.agent import coroutines, cpu, frames, native
 from flasktop.agent.activity import Activity, Observer, statements_of
@@ -141,7 +142,7 @@ class _Queue:
         wakes = cpu.switches(now.thread_id) - before
         often = wakes >= 2 and wakes / max(time.perf_counter() - self._at, 1e-3) >= WAKES_A_SECOND
         if often and cpu.may_wait_for_interpreter(now.thread_id):
-            return replace(now, kind=INTERPRETER)
+            return structs.replace(now, kind=INTERPRETER)
         return now
 
 

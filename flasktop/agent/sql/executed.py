@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from flasktop.agent.sql import engines
 from flasktop.agent.trace import Engine, sink
@@ -42,8 +43,7 @@ _VALUES: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(msgspec.Struct, frozen=True):
     """A statement as the cursor got it. ``parameters`` is None where the cursor got none; ``unkept`` says in words why
     parameters there were are not here; ``at`` is when they were seen (Unix seconds; 0: there are none to be seen)."""
 
