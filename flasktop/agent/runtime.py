@@ -13,7 +13,7 @@ from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
 
-from flasktop.agent import capacity, native
+from flasktop.agent import capacity, figures, native
 from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
@@ -134,7 +134,7 @@ class Agent:
         self._undoing.append(self.gc_clock.remove)
         # Before the thread: where two import at once, a greenlet gives way, and the next request finds no agent yet.
         install_sql(self.roots)
-        if self._greenlets:
+        if self._greenlets and figures.need_psutil():
             __import__("psutil")  # its locks must not be made by a native thread under greenlets
         sink.span_cap = settings.max_spans
         sink.seen_cap = SEEN if "explain" in settings.grants else 0

@@ -7,15 +7,12 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from flasktop.agent import native
+from flasktop.agent import figures, native
 from flasktop.agent.cost import HotCost
 from flasktop.agent.guard import guard
 from flasktop.protocol.records import UNKNOWN, HeldConnection, InFlight, Pool, Sample
-
-if TYPE_CHECKING:
-    import psutil
 
 DEAR_EVERY_S: Final = 30.0
 DEAR_SHARE: Final = 6000
@@ -71,17 +68,15 @@ class GcClock:
 class Sampler:
     """Samples this process.
 
-    Reads as few files as it can: each lets go of the interpreter's lock several times, and where other threads
-    compute, it may be a while until it is ours again.
+    Asks for as few figures as it can: each lets go of the interpreter's lock, and where other threads compute, it may
+    be a while until it is ours again.
     """
 
     def __init__(self, gc_clock: GcClock, held_bytes: Callable[[], int]) -> None:
-        import psutil
-
-        self._process: psutil.Process = psutil.Process()
+        self._figures = figures.made()
         self._gc = gc_clock
         self._held_bytes = held_bytes
-        self.started_at = self._process.create_time()
+        self.started_at = self._figures.created_at
         self._last = time.perf_counter()
         self._last_cpu = time.process_time()
         self._last_own_cpu = time.thread_time()
@@ -117,16 +112,16 @@ class Sampler:
         self._last, self._last_cpu, self._last_own_cpu = now, cpu, own
         if now >= self._dear_due:
             self._measure_dear(now)
-        process = self._process
+        rss, threads = self._figures.rss_and_threads()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         collections, pauses_ns = tuple(self._gc.counts), tuple(self._gc.pauses_ns)  # once: one may begin at any moment
         return Sample(
-            process.memory_info().rss,
+            rss,
             self._uss,
             self._pss,
             cpu_percent,
-            process.num_threads(),
-            process.num_fds(),
+            threads,
+            self._figures.descriptors(),
             sum(collections),
             sum(pauses_ns) // 1000,
             usage.ru_nvcsw + usage.ru_nivcsw,
@@ -153,8 +148,7 @@ class Sampler:
     def _measure_dear(self, now: float) -> None:
         begun = time.perf_counter()
         self._dear_due = now + DEAR_EVERY_S
-        full = self._process.memory_full_info()
-        self._uss, self._pss = full.uss, getattr(full, "pss", UNKNOWN)
+        self._uss, self._pss = self._figures.unshared()
         self._dear_at = now
         self._dear_due = now + max(DEAR_EVERY_S, (time.perf_counter() - begun) * DEAR_SHARE)
 
@@ -168,8 +162,9 @@ class Sampler:
 
 
 class SamplerLoader:
-    """Makes the sampler of this process when psutil is there, which a thread of its own loads: that takes some 30 ms,
-    for which no request should wait, and seconds where other threads compute, for which no reader should.
+    """Makes the sampler of this process; where that needs psutil, as soon as a thread of its own has loaded it: that
+    takes some 30 ms, for which no request should wait, and seconds where other threads compute, for which no reader
+    should.
 
     ``sampler`` is None until then, and where psutil cannot be used.
     """
@@ -181,7 +176,7 @@ class SamplerLoader:
 
     def begin(self) -> None:
         """Load what is not loaded yet."""
-        if _is_loaded("psutil"):
+        if not figures.need_psutil() or _is_loaded("psutil"):
             self._loaded = True
         else:
             native.start_thread(self._load)

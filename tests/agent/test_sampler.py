@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flasktop.agent import figures
 from flasktop.agent import sampler as module
-from flasktop.agent.sampler import GcClock, Sampler
+from flasktop.agent.sampler import GcClock, Sampler, SamplerLoader
 from flasktop.protocol.blackbox import parse
 from flasktop.protocol.records import UNKNOWN, Sample
 from tests.agent.support import until
@@ -96,13 +97,13 @@ def test_uss_says_how_old_it_is(clock: GcClock) -> None:
 
 def test_uss_is_measured_the_more_rarely_the_longer_it_takes(clock: GcClock, monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = Sampler(clock, lambda: 0)
-    real = sampler._process.memory_full_info
+    real = sampler._figures.unshared
 
-    def slow() -> object:
+    def slow() -> tuple[int, int]:
         time.sleep(0.02)
         return real()
 
-    monkeypatch.setattr(sampler._process, "memory_full_info", slow)
+    monkeypatch.setattr(sampler._figures, "unshared", slow)
     now = time.perf_counter()
     sampler._measure_dear(now)
 
@@ -135,11 +136,12 @@ assert "psutil" not in sys.modules
 app.test_client().get("/")
 print("ready", flush=True)
 sys.stdin.read()
+assert ("psutil" in sys.modules) == (sys.platform != "linux")
 """
 
 
-def test_what_samples_need_is_loaded_beside_the_thread_that_serves(directory: Path) -> None:
-    """Who the process is, is known before it."""
+def test_samples_load_psutil_only_where_the_system_tells_nothing_itself(directory: Path) -> None:
+    """Who the process is, is known before the first one."""
     environment = {**os.environ, "FLASKTOP_DIR": str(directory)}
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", LATE], env=environment, stdin=pipe, stdout=pipe, text=True) as child:
@@ -152,3 +154,13 @@ def test_what_samples_need_is_loaded_beside_the_thread_that_serves(directory: Pa
 
     assert box.hello.started_at == pytest.approx(created, abs=1.5)  # psutil knows whole seconds
     assert child.returncode == 0
+
+
+def test_psutil_is_loaded_beside_the_thread_that_serves(clock: GcClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "need_psutil", lambda: True)
+    monkeypatch.setattr(module, "_is_loaded", lambda name: False)
+    loader = SamplerLoader(clock, lambda: 0)
+    loader.begin()
+    until(loader.arrives)
+
+    assert loader.sampler is not None and take(loader.sampler).rss_bytes > 0
