@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from flasktop.agent.config import Settings
@@ -105,7 +105,7 @@ class Statements:
         self._text_limit = settings.max_statement_bytes
         self.known: dict[tuple[object, ...], Described] = {}
         self._cached_text = 0
-        self._ids: dict[tuple[object, ...], int] = {}
+        self._ids: dict[bytes, int] = {}
         self._kinds: list[str] = []
         self._other = -1
         self.executed = ExecutedTable()
@@ -144,15 +144,14 @@ class Statements:
         file, line, function = callsite.locate(span.code, span.instruction) if span.code else ("", 0, "")
         name = relationship.name(span.relationship) if span.relationship is not None else ""
         text, file = fit_to_travel(text), fit_to_travel(file)
-        content = (span.engine.name, span.engine.dialect, span.kind, text, file, line, name)
+        content = _digest((span.engine.name, span.engine.dialect, span.kind, text, file, line, name))
         known = self._ids.get(content)
         if known is not None:
             self._name(known, span)
             return known
         number = len(self._kinds)
-        definition = StatementDef(
-            number, span.kind, span.engine.name, span.engine.dialect, sys.intern(text), file, line, function, name
-        )
+        engine = span.engine
+        definition = StatementDef(number, span.kind, engine.name, engine.dialect, text, file, line, function, name)
         if number >= self._limit or not self._add(definition):
             return self._other_id()
         self._ids[content] = number
@@ -175,6 +174,11 @@ class Statements:
             if self._add(StatementDef(number, STATEMENT, "", "", OTHER_STATEMENT, "", 0, "", ""), last=True):
                 self._other = number
         return self._other
+
+
+def _digest(content: tuple[object, ...]) -> bytes:
+    """Stands for ``content`` in the table: the texts themselves are in the journal, and need not be held twice."""
+    return blake2b(repr(content).encode(), digest_size=16).digest()
 
 
 def fit_to_travel(text: str) -> str:
