@@ -1,6 +1,6 @@
 """What flasktop takes in an app: CPU time of loading and starting it, and memory with a full journal.
 
-    python -m tests.benchmarks.bench_footprint [--rounds N] [--fills N]
+    python -m tests.benchmarks.bench_footprint [--rounds N] [--fills N] [--history-bytes N]
 
 Loading is measured in fresh processes with and without, in turns: the CPU time, all threads, from before
 ``FlaskTop(app)`` to the end of the first request (the agent starts with it), and until two seconds later, when the
@@ -64,11 +64,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="pairs of processes that load")
     parser.add_argument("--fills", type=int, default=3, help="pairs of workers that fill the journal (0: none)")
+    parser.add_argument("--history-bytes", type=int, default=8 << 20, help="size of the journal's file")
     options = parser.parse_args()
     print(described("flasktop", "Flask", "SQLAlchemy", "msgspec", "psutil", "gunicorn"))
     loading(options.rounds)
     if options.fills:
-        memory(options.fills)
+        memory(options.fills, options.history_bytes)
 
 
 def loading(rounds: int) -> None:
@@ -91,11 +92,11 @@ def _loaded(folder: str, enabled: str) -> tuple[float, float]:
     return loaded, settled
 
 
-def memory(fills: int) -> None:
+def memory(fills: int, history_bytes: int) -> None:
     """Print what a worker holds with a full journal beyond one without flasktop."""
     pairs, requests = [], 0
     for _ in range(fills):
-        with served(False) as bare, served(True) as watched:
+        with served(False) as bare, served(True, history_bytes) as watched:
             requests = _fill(bare, watched)
             time.sleep(QUIET_S)
             pairs.append((held(bare.worker.pid), held(watched.worker.pid)))
