@@ -38,6 +38,13 @@ ROW_BITS: Final = 24
 ROW_MASK: Final = (1 << ROW_BITS) - 1
 """A cell's key is ``worker << ROW_BITS | row``."""
 
+STATEMENT_BITS: Final = 20
+STATEMENT_MASK: Final = (1 << STATEMENT_BITS) - 1
+PAIR_BITS: Final = ROW_BITS + STATEMENT_BITS
+PAIR_MASK: Final = (1 << PAIR_BITS) - 1
+"""A statement as an endpoint runs it is one number, ``endpoint row + 1 << STATEMENT_BITS | statement row`` (0 in place
+of the endpoint: outside any request); the key of its cell is ``worker << PAIR_BITS | pair``."""
+
 STATUS_BITS: Final = 10
 STATUS_MASK: Final = (1 << STATUS_BITS) - 1
 """A status cell's key is ``cell key << STATUS_BITS | status``; a status of 1000 and more is not HTTP and cut."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from flasktop.stats.columns import DURATION, S_EXECUTE, S_FETCH
 from flasktop.stats.pictures import Uses, bars, endpoint_row, query_row, uses_of_endpoint, uses_of_statement
-from flasktop.stats.rings import LOG, RECENT, SLOWEST, Kept, Rings
+from flasktop.stats.rings import RECENT, SLOWEST, Kept, Rings
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Selection
 from flasktop.stats.traces import runs, trace_view
@@ -26,7 +26,7 @@ class Drill:
     def log(self, chosen: Collection[int], app: str | None, limit: int) -> tuple[TraceView, ...]:
         """Return the newest traces, newest first."""
         infos = self._rows.endpoints
-        newest = self._rings.log.newest(LOG)
+        newest = self._rings.newest()
         return self._views((k for k in newest if app is None or infos[k.row].key.app == app), chosen, limit)
 
     def trace(self, worker: int, number: int) -> TraceView | None:
@@ -82,7 +82,7 @@ class Drill:
             for kept in (() if detail is None else detail.slowest_since(since))
             if runs(self._workers[kept.worker], kept.trace, statement)
         ]
-        return sorted(found, key=lambda kept: (-kept.trace.duration_us, -kept.ended))
+        return sorted(found, key=lambda kept: (-kept.duration_us, -kept.ended))
 
     def _views(self, kept: Iterable[Kept], chosen: Collection[int], limit: int) -> tuple[TraceView, ...]:
         found: list[TraceView] = []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flasktop.protocol.messages import Frame
@@ -20,9 +19,6 @@ from flasktop.stats.memory_views import EndpointGrowth
 if TYPE_CHECKING:
     from flasktop.stats.rows import Rows
     from flasktop.stats.workers import Worker
-
-_ROUTE: Final = attrgetter("route")
-_CPU: Final = attrgetter("cpu_us")
 
 KEPT: Final = 120
 """Intervals kept per endpoint and worker."""
@@ -87,8 +83,8 @@ class Growth:
             self._restart()
 
     def _take(self, traces: tuple[Trace, ...]) -> None:
-        self._counts.update(map(_ROUTE, traces))
-        cpu_us = list(map(_CPU, traces))
+        self._counts.update([trace.route for trace in traces])
+        cpu_us = [trace.cpu_us for trace in traces]
         self._cpu_us = UNKNOWN if UNKNOWN in cpu_us or self._cpu_us == UNKNOWN else self._cpu_us + sum(cpu_us)
 
     def _end(self, sample: Sample, mono: float) -> None:

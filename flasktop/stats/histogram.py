@@ -12,6 +12,7 @@ PVLDB 12(12), 2019, section 2; G. Tene, HdrHistogram.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, repeat
 from math import ceil
@@ -58,6 +59,8 @@ BUCKETS: Final = bucket(MAX_US) + 1
 KEY_BITS: Final = BUCKETS.bit_length()
 """So many bits hold a bucket's number (for keys of row and bucket in one integer)."""
 
+_KEY_MASK: Final = (1 << KEY_BITS) - 1
+
 
 def _spread(index: int) -> Iterable[int]:
     low, high = bounds(index)
@@ -66,6 +69,13 @@ def _spread(index: int) -> Iterable[int]:
 
 SMALL: Final[Sequence[int]] = tuple(chain.from_iterable(map(_spread, range(bucket(1 << 16)))))
 """``bucket(us)`` for durations below 65.5 ms, by index: what ingest looks up."""
+
+
+def buckets(times: Sequence[int]) -> list[int]:
+    """Return the bucket of each of ``times``, none of them negative."""
+    small, most = SMALL, len(SMALL)
+    return [small[us] if us < most else bucket(us) for us in times]
+
 
 VALUES: Final[Sequence[float]] = tuple(representative(index) for index in range(BUCKETS))
 
@@ -116,8 +126,9 @@ class Histogram:
         """
         if not self.total:
             return (None,) * len(fractions)
-        ranks = [max(ceil(fraction * self.total) - 1, 0) for fraction in fractions]
-        return tuple(_at_ranks(accumulate(self._counts), ranks, self._low))
+        cumulated = list(accumulate(self._counts))
+        ranks = [max(ceil(fraction * self.total), 1) for fraction in fractions]
+        return tuple([VALUES[self._low + bisect_left(cumulated, rank)] for rank in ranks])
 
     def maximum(self) -> float | None:
         """Return the largest duration within the relative error, None where nothing was counted."""
@@ -141,13 +152,24 @@ class Histogram:
         return index - self._low
 
 
-def _at_ranks(cumulated: Iterable[int], ranks: list[int], low: int) -> Iterator[float]:
-    wanted = iter(ranks)
-    rank = next(wanted)
-    for position, below in enumerate(cumulated):
-        while below > rank:
-            yield VALUES[low + position]
-            following = next(wanted, None)
-            if following is None:
-                return
-            rank = following
+def add_counts(hists: dict[int, Histogram], counts: Iterable[tuple[int, int]], sign: int) -> None:
+    """Add (``sign`` 1) or take away (-1) counts by ``row << KEY_BITS | bucket``; a row without any goes.
+
+    ``Histogram.add`` written out, since this is run for every span."""
+    get = hists.get
+    for key, count in counts:
+        row, index = key >> KEY_BITS, key & _KEY_MASK
+        hist = get(row)
+        if hist is None:
+            hist = hists[row] = Histogram()
+        position = index - hist._low
+        if not 0 <= position < len(hist._counts):
+            position = hist._grow(index)
+        if sign > 0:
+            hist._counts[position] += count
+            hist.total += count
+        else:
+            hist._counts[position] -= count
+            hist.total -= count
+            if not hist.total:
+                del hists[row]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.rows import Rows
@@ -21,7 +21,7 @@ def local_ids(
         return ()
     found = []
     for worker in workers:
-        known: Mapping[int, int] = worker.routes if is_endpoint else worker.statements
+        known = worker.routes if is_endpoint else worker.statements
         ids = tuple(local for local, number in known.items() if number == row)
         if ids and worker.alive:
             found.append((worker.identity, ids))

@@ -27,6 +27,7 @@ from flasktop.stats.columns import (
     WAIT,
 )
 from flasktop.stats.histogram import RELATIVE_ERROR, Histogram, bounds
+from flasktop.stats.rows import parts_of
 from flasktop.stats.selection import Selection
 from flasktop.stats.split import phases_of, split_of
 from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementUse
@@ -111,8 +112,7 @@ Uses = Sequence[tuple[tuple[int, int], list[int]]]
 
 def all_uses(selection: Selection) -> Uses:
     """Return the sums of every pair of a selection."""
-    pairs = selection.rows.pairs
-    return [(pairs[pair], use) for pair, use in selection.uses.items()]
+    return [(parts_of(pair), use) for pair, use in selection.uses.items()]
 
 
 def uses_of_endpoint(selection: Selection, row: int, sums: Sequence[int], uses: Uses) -> tuple[StatementUse, ...]:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from flasktop.protocol.records import Trace
+from flasktop.stats.encoded import decoded
 
 RECENT: Final = 50
 """Recent traces kept per endpoint, and as many failed ones."""
@@ -32,15 +33,21 @@ _STRETCHES: Final = 31
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """A trace that is kept, newest last in order. ``ended`` is on the reader's monotonic clock, ``at`` is Unix seconds;
-    ``worker`` is the worker's number in the store, ``row`` the endpoint row."""
+    """A trace that is kept. ``ended`` is on the reader's monotonic clock, ``at`` is Unix seconds; ``worker`` is the
+    worker's number in the store, ``row`` the endpoint row, ``data`` the trace encoded."""
 
     ended: float
     worker: int
     number: int
     at: float
     row: int
-    trace: Trace
+    duration_us: int
+    data: bytes
+
+    @property
+    def trace(self) -> Trace:
+        """The trace, decoded anew each time."""
+        return decoded(self.data)
 
 
 _Slow = tuple[int, int, int, float, int, Kept]
@@ -50,38 +57,37 @@ _by_end: Final = attrgetter("ended", "worker", "number")
 
 
 class Newest:
-    """The ``size`` newest traces, whatever the order in which they came."""
+    """The ``size`` newest traces, whatever the order in which they came; between trims there are more."""
 
-    __slots__ = ("_floor", "_kept", "_slack")
+    __slots__ = ("floor", "kept")
 
-    def __init__(self, slack: float = 0.5) -> None:
-        """``slack`` is the part of the size by which more may be kept before the oldest are cut off."""
-        self._slack = slack
-        self._kept: list[Kept] = []
-        self._floor = float("-inf")
+    def __init__(self) -> None:
+        self.kept: list[Kept] = []
+        self.floor = float("-inf")
+        """What ended before this moment is not among the newest."""
 
-    def extend(self, came: Sequence[Kept], size: int) -> None:
-        """Keep those of some traces that are new enough."""
-        floor = self._floor
-        self._kept.extend(came if floor < 0 else [kept for kept in came if kept.ended >= floor])
-        if len(self._kept) >= size + size * self._slack + 4:
-            self._trim(size)
+    def extend(self, came: Sequence[Kept], size: int, most: int) -> None:
+        """Keep those of some traces that are new enough; once they are ``most`` the oldest are let go."""
+        floor = self.floor
+        self.kept.extend(came if floor < 0 else [kept for kept in came if kept.ended >= floor])
+        if len(self.kept) >= most:
+            self.trim(size)
 
     def newest(self, size: int) -> list[Kept]:
         """Return the traces, newest first."""
-        return sorted(self._kept, reverse=True, key=_by_end)[:size]
+        return sorted(self.kept, reverse=True, key=_by_end)[:size]
 
-    def __iter__(self) -> Iterator[Kept]:
-        return iter(self._kept)
-
-    def _trim(self, size: int) -> None:
-        self._kept.sort(reverse=True, key=_by_end)
-        del self._kept[size:]
-        self._floor = self._kept[-1].ended
+    def trim(self, size: int) -> None:
+        """Let go of all but the newest, and of what ended in the same moment as the last of them."""
+        ends = [kept.ended for kept in self.kept]
+        ends.sort()
+        self.floor = floor = ends[-size]
+        self.kept = [kept for kept in self.kept if kept.ended >= floor]
 
 
 class Slowest:
-    """The slowest traces of a stretch, as a heap whose first is the fastest of them."""
+    """The slowest traces of a stretch, as a heap whose first is the fastest of them; ``least`` is what a trace must
+    have taken to be among them."""
 
     __slots__ = ("_heap", "least")
 
@@ -89,17 +95,9 @@ class Slowest:
         self._heap: list[_Slow] = []
         self.least = -1
 
-    def extend(self, came: Sequence[Kept], durations: Sequence[int], size: int) -> None:
-        """Keep those of some traces that are slow enough."""
-        least = self.least
-        if max(durations) < least:
-            return
-        for kept, duration in zip(came, durations, strict=True):
-            if duration >= least:
-                self._add((duration, kept.worker, kept.number, kept.ended, id(kept), kept), size)
-                least = self.least
-
-    def _add(self, entry: _Slow, size: int) -> None:
+    def add(self, kept: Kept, duration: int, size: int) -> None:
+        """Keep a trace if it is slow enough."""
+        entry = (duration, kept.worker, kept.number, kept.ended, id(kept), kept)
         heap = self._heap
         while len(heap) > size:
             heappop(heap)
@@ -115,29 +113,32 @@ class Slowest:
 
 
 class Detail:
-    """What is kept of one endpoint."""
+    """What is kept of one endpoint. ``stretch`` is the stretch of time that was added to last, ``least`` what a trace
+    of it must have taken to be among the slowest of it or of all."""
 
-    __slots__ = ("_stretches", "failed", "recent", "slowest")
+    __slots__ = ("_stretches", "failed", "least", "recent", "slowest", "stretch")
 
     def __init__(self) -> None:
         self.recent = Newest()
         self.failed = Newest()
         self.slowest = Slowest()
+        self.stretch = -1
+        self.least = -1
         self._stretches: dict[int, Slowest] = {}
 
-    def extend(
-        self, came: Sequence[Kept], durations: Sequence[int], failed: Sequence[Kept], recent: int, slow: int
-    ) -> None:
-        """Take traces that ended in the same second; ``recent`` and ``slow`` are how many of each kind may be kept."""
-        self.recent.extend(came, recent)
-        if failed:
-            self.failed.extend(failed, recent)
-        stretch = int(came[0].ended) // _STRETCH
-        slowest = self._stretches.get(stretch)
-        if slowest is None:
-            slowest = self._new_stretch(stretch)
-        slowest.extend(came, durations, slow)
-        self.slowest.extend(came, durations, min(SLOWEST, recent))
+    def slow(self, kept: Kept, duration: int, stretch: int, size: int, ever: int) -> None:
+        """Keep a trace if it is among the ``size`` slowest of its stretch or the ``ever`` slowest of all."""
+        of_stretch = self._stretches.get(stretch)
+        if of_stretch is None:
+            of_stretch = self._stretches[stretch] = Slowest()
+            if len(self._stretches) > _STRETCHES:
+                del self._stretches[min(self._stretches)]
+        if duration >= of_stretch.least:
+            of_stretch.add(kept, duration, size)
+        if duration >= self.slowest.least:
+            self.slowest.add(kept, duration, ever)
+        self.stretch = stretch
+        self.least = min(of_stretch.least, self.slowest.least)
 
     def slowest_since(self, since: float | None) -> list[Kept]:
         """Return kept traces that ended at ``since`` or later (None: all), slowest first."""
@@ -146,38 +147,44 @@ class Detail:
 
     def __iter__(self) -> Iterator[Kept]:
         """Yield all that is kept, some more than once."""
-        yield from self.recent
-        yield from self.failed
+        yield from self.recent.kept
+        yield from self.failed.kept
         yield from self.slowest
         for slowest in self._stretches.values():
             yield from slowest
-
-    def _new_stretch(self, stretch: int) -> Slowest:
-        slowest = Slowest()
-        stretches = self._stretches
-        stretches[stretch] = slowest
-        if len(stretches) > _STRETCHES:
-            del stretches[min(stretches)]
-        return slowest
 
 
 class Rings:
     """All traces that are kept, by endpoint row, and the log."""
 
     def __init__(self) -> None:
-        self.log = Newest(slack=2.0)
+        self._log = Newest()
         self._details: dict[int, Detail] = {}
-        self.recent = RECENT
-        self.slow = SLOWEST
+        self._recent, self._slow = RECENT, SLOWEST
+        self._most = 2 * RECENT
 
-    def detail(self, row: int) -> Detail:
-        """Return what is kept of an endpoint row, to add to."""
-        detail = self._details.get(row)
-        if detail is None:
-            detail = self._details[row] = Detail()
-            self.recent = min(RECENT, max(4, BUDGET // len(self._details)))
-            self.slow = min(SLOWEST, max(1, BUDGET // (len(self._details) * 12)))
-        return detail
+    def log(self, came: Sequence[Kept]) -> None:
+        """Take traces into the log, in whatever order they come."""
+        self._log.extend(came, LOG, 3 * LOG)
+
+    def newest(self) -> list[Kept]:
+        """Return the log, newest first."""
+        return self._log.newest(LOG)
+
+    def extend(self, came: Sequence[Kept], durations: Sequence[int], failed: Sequence[Kept]) -> None:
+        """Take traces that ended in the same second, and those of them that failed, at their endpoints."""
+        details, stretch = self._details, int(came[0].ended) // _STRETCH
+        for kept, duration in zip(came, durations, strict=True):
+            detail = details.get(kept.row) or self._new(kept.row)
+            recent = detail.recent
+            if kept.ended >= recent.floor:
+                recent.kept.append(kept)
+                if len(recent.kept) >= self._most:
+                    recent.trim(self._recent)
+            if duration >= detail.least or detail.stretch != stretch:
+                detail.slow(kept, duration, stretch, self._slow, min(SLOWEST, self._recent))
+        for kept in failed:
+            details[kept.row].failed.extend((kept,), self._recent, self._most)
 
     def find(self, row: int) -> Detail | None:
         """Return what is kept of an endpoint row, None where nothing is."""
@@ -189,10 +196,17 @@ class Rings:
 
     def __iter__(self) -> Iterator[Kept]:
         """Yield every trace that is kept, some more than once."""
-        yield from self.log
+        yield from self._log.kept
         for detail in self._details.values():
             yield from detail
 
+    def _new(self, row: int) -> Detail:
+        detail = self._details[row] = Detail()
+        self._recent = min(RECENT, max(4, BUDGET // len(self._details)))
+        self._most = self._recent + self._recent // 2 + 4  # as soon as so many are held the oldest are let go
+        self._slow = min(SLOWEST, max(1, BUDGET // (len(self._details) * 12)))
+        return detail
+
 
 def _by_duration(kept: Kept) -> tuple[int, float]:
-    return kept.trace.duration_us, kept.ended
+    return kept.duration_us, kept.ended

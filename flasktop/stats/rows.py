@@ -1,4 +1,4 @@
-"""Rows by content: small integers for endpoints, statements and their pairs, over all workers.
+"""Rows by content: small integers for endpoints and statements, over all workers.
 
 Workers name routes and statements by ids of their own; what is the same endpoint or statement in two workers is one
 row here. Rows stay for the session; their number is bounded, what comes after that shares one row.
@@ -6,11 +6,13 @@ row here. Rows stay for the session; their number is bounded, what comes after t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from flasktop.protocol.records import OTHER_ROUTE, OTHER_STATEMENT, STATEMENT, RouteDef, StatementDef
-from flasktop.stats.histogram import KEY_BITS
+from flasktop.stats.columns import STATEMENT_BITS, STATEMENT_MASK
 from flasktop.stats.views import EndpointKey, StatementKey
 
 MAX_ENDPOINTS: Final = 20_000
@@ -18,6 +20,9 @@ MAX_STATEMENTS: Final = 100_000
 MAX_PAIRS: Final = 400_000
 """Bounds of a session's tables. A worker's own tables are far smaller: only a long session that meets ever new text
 reaches them."""
+
+MAX_IDS: Final = 1_000_000
+"""A worker's own tables are bounded far below; an id beyond this is nonsense."""
 
 OUTSIDE: Final = -1
 """Stands for an endpoint where a statement ran outside any request."""
@@ -41,17 +46,65 @@ class StatementInfo:
     function: str
 
 
+class Ids:
+    """Rows by a worker's local ids, which are dense; ``other`` gives the row of one that was never defined."""
+
+    __slots__ = ("_other", "_rows")
+
+    def __init__(self, other: Callable[[], int]) -> None:
+        self._other = other
+        self._rows: list[int | None] = [None]  # the last is that of -1, which is no id
+
+    def define(self, number: int, row: int) -> None:
+        """Note what an id stands for; one beyond any table's bound is not noted."""
+        if not 0 <= number < MAX_IDS:
+            return
+        missing = number + 2 - len(self._rows)
+        if missing > 0:
+            self._rows.extend([None] * missing)
+        self._rows[number] = row
+
+    def of(self, numbers: Sequence[int]) -> list[int]:
+        """Return the row of each of many ids."""
+        rows = self._rows
+        with suppress(IndexError):
+            found = [rows[number] for number in numbers]
+            if None not in found:
+                return cast("list[int]", found)
+        return [self[number] for number in numbers]
+
+    def get(self, number: int) -> int | None:
+        """Return the row of an id, None where it was never defined."""
+        return self._rows[number] if 0 <= number < len(self._rows) else None
+
+    def __getitem__(self, number: int) -> int:
+        row = self.get(number)
+        return self._other() if row is None else row
+
+    def items(self) -> Iterator[tuple[int, int]]:
+        """Yield (id, row) of every id that was defined."""
+        return ((number, row) for number, row in enumerate(self._rows) if row is not None)
+
+
+def pair_of(endpoint: int, statement: int) -> int:
+    """Return the number of a statement as an endpoint row (or ``OUTSIDE``) runs it."""
+    return (endpoint + 1) << STATEMENT_BITS | statement
+
+
+def parts_of(pair: int) -> tuple[int, int]:
+    """Return the endpoint row (or ``OUTSIDE``) and the statement row of a pair."""
+    return (pair >> STATEMENT_BITS) - 1, pair & STATEMENT_MASK
+
+
 class Rows:
-    """The tables of a session: a row's number is its index."""
+    """The tables of a session: a row's number is its index. ``apps`` are the apps of ``endpoints``."""
 
     def __init__(self) -> None:
         self.endpoints: list[EndpointInfo] = []
+        self.apps: list[str] = []
         self.statements: list[StatementInfo] = []
-        self.pairs: list[tuple[int, int]] = []
         self._endpoint_numbers: dict[EndpointKey, int] = {}
         self._statement_numbers: dict[StatementKey, int] = {}
-        self._pair_numbers: dict[tuple[int, int], int] = {}
-        self._uses: dict[int, dict[int, tuple[int, int]]] = {}
 
     def endpoint(self, definition: RouteDef) -> int:
         """Return the row of a route."""
@@ -63,6 +116,7 @@ class Rows:
             number = self._endpoint_numbers[key] = len(self.endpoints)
             label = f"{key.method} {key.route}"
             self.endpoints.append(EndpointInfo(key, definition.endpoint, label))
+            self.apps.append(key.app)
         return number
 
     def other_endpoint(self, app: str) -> int:
@@ -102,27 +156,6 @@ class Rows:
                 relationship="",
             )
         )
-
-    def pair(self, endpoint: int, statement: int) -> int:
-        """Return the number of a statement as one endpoint (or ``OUTSIDE``) runs it."""
-        key = (endpoint, statement)
-        number = self._pair_numbers.get(key)
-        if number is None:
-            if len(self.pairs) >= MAX_PAIRS and endpoint != OUTSIDE:
-                return self.pair(OUTSIDE, statement)
-            number = self._pair_numbers[key] = len(self.pairs)
-            self.pairs.append(key)
-            self.uses_of(endpoint)[statement] = (number, statement << KEY_BITS)
-        return number
-
-    def use(self, endpoint: int, statement: int) -> tuple[int, int]:
-        """Return what ingest needs of a pair: its number and the base of its statement's keys of buckets."""
-        number = self.pair(endpoint, statement)
-        return number, statement << KEY_BITS
-
-    def uses_of(self, endpoint: int) -> dict[int, tuple[int, int]]:
-        """Return ``use`` of each statement that an endpoint (or ``OUTSIDE``) is known to run, by statement row."""
-        return self._uses.setdefault(endpoint, {})
 
     def find_endpoint(self, key: EndpointKey) -> int | None:
         """Return the row of an endpoint, None where it was never seen."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from flasktop.protocol.records import OUTSIDE_ROUTE
-from flasktop.stats.columns import COUNT, STATEMENT_COLUMNS
+from flasktop.stats.columns import COUNT, STATEMENT_COLUMNS, STATEMENT_MASK
 from flasktop.stats.histogram import Histogram
-from flasktop.stats.rows import OUTSIDE, Rows
+from flasktop.stats.rows import OUTSIDE, Rows, parts_of
 from flasktop.stats.sums import Sums
 from flasktop.stats.timeline import Timeline
 from flasktop.stats.trends import TrendWindow
 from flasktop.stats.views import Window
-from flasktop.stats.windows import EndpointSums
+from flasktop.stats.windows import EndpointTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,9 @@ class Selection:
     # Endpoints
 
     @cached_property
-    def endpoints(self) -> Mapping[int, list[int]]:
+    def endpoints(self) -> Mapping[int, Sequence[int]]:
         """Sums by endpoint row."""
+        found: Mapping[int, Sequence[int]]
         if self._exact is not None:
             found = {row: total.columns for row, total in self._exact.endpoints.items() if total.columns[COUNT] > 0}
         else:
@@ -92,8 +93,8 @@ class Selection:
         return self._timeline.endpoint_trends(asked.worker).window(asked.window, asked.now, asked.since)
 
     @cached_property
-    def _distributions(self) -> EndpointSums:
-        return self._timeline.endpoints(self._asked.window, None) if self._asked.detail else EndpointSums()
+    def _distributions(self) -> EndpointTimes:
+        return self._timeline.endpoint_times(self._asked.window) if self._asked.detail else EndpointTimes()
 
     # Statements
 
@@ -103,8 +104,7 @@ class Selection:
         uses = self._timeline.uses(self._asked.window, self._asked.worker).uses
         if self._asked.app is None:
             return uses
-        pairs = self.rows.pairs
-        return {pair: sums for pair, sums in uses.items() if self._is_of_app(pairs[pair][0])}
+        return {pair: sums for pair, sums in uses.items() if self._is_of_app(parts_of(pair)[0])}
 
     @cached_property
     def statements(self) -> Mapping[int, list[int]]:
@@ -115,9 +115,8 @@ class Selection:
     def ran_by(self) -> Mapping[int, list[int]]:
         """Endpoint rows (or ``OUTSIDE``) by statement row, those that ran it most first."""
         counted: dict[int, list[tuple[int, int]]] = {}
-        pairs = self.rows.pairs
         for pair, sums in self.uses.items():
-            endpoint, statement = pairs[pair]
+            endpoint, statement = parts_of(pair)
             counted.setdefault(statement, []).append((-sums[COUNT], endpoint))
         found = {statement: [endpoint for _, endpoint in sorted(each)] for statement, each in counted.items()}
         for row in self.statements if self._exact is not None else ():
@@ -130,8 +129,9 @@ class Selection:
         """Return how many statements there are, without their sums where those are not needed."""
         if self._exact is not None:
             return len(self.statements)
-        pairs = self.rows.pairs
-        return len({pairs[pair][1] for pair in self.uses})
+        if self._asked.app is None and self._asked.worker is None:
+            return self._timeline.statement_count(self._asked.window)
+        return len({pair & STATEMENT_MASK for pair in self.uses})
 
     @cached_property
     def statement_hists(self) -> Mapping[int, Histogram]:
@@ -147,9 +147,8 @@ class Selection:
     @property
     def _statements(self) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
-        pairs = self.rows.pairs
         for pair, sums in self.uses.items():
-            statement = pairs[pair][1]
+            statement = pair & STATEMENT_MASK
             known = found.get(statement)
             if known is None:
                 found[statement] = list(sums)

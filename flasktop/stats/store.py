@@ -33,7 +33,6 @@ from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection
 from flasktop.stats.served import Served, served
 from flasktop.stats.summary import summary, worker_row
-from flasktop.stats.sums import Sums
 from flasktop.stats.survey import Survey
 from flasktop.stats.timeline import MAX_OPEN, Timeline, window_start
 from flasktop.stats.totals import Exact
@@ -79,8 +78,8 @@ class Store:
         self._rings = Rings()
         self._caching = Caching()
         self._roster = Roster(self._rows)
-        self._ingest = Ingest(self._rows, self._rings, self._caching, self._roster.all)
-        self._timeline = Timeline(self._rows, self._ingest.pack)
+        self._ingest = Ingest(self._rows, self._rings, self._caching)
+        self._timeline = Timeline(self._ingest.pack)
         self._drill = Drill(self._rows, self._rings, self._roster.all)
         self._died: deque[Died] = deque(maxlen=MAX_DIED)
         self._clock = 0.0
@@ -174,7 +173,7 @@ class Store:
     def in_flight(self, now: float, *, app: str | None = None, worker: WorkerId | None = None) -> InFlightView:
         """Return the requests that run now, oldest first."""
         self._fold(now)
-        hists = self._timeline.endpoints(Window.ALL, None).hists
+        hists = self._timeline.endpoint_times(Window.ALL).hists
         return in_flight_view(self._roster.chosen(app, worker), self._rows, hists, now, app)
 
     def ended(self, request: InFlightId) -> TraceId | None:
@@ -251,9 +250,9 @@ class Store:
             worker.history_from = frame.at
         if frame.totals is not None:
             self._exact.take(worker.number, worker.totals, frame.totals, frame.seq)
-        worker.totals.frame(frame, live)
         timeline = self._timeline
-        self._ingest.frame(worker, frame, timeline.open, self._reset_at or float("-inf"))
+        encoded = self._ingest.frame(worker, frame, timeline.open, self._reset_at or float("-inf"))
+        worker.totals.frame(frame, encoded, live)
         if self._ingest.gathered > MAX_GATHERED or len(timeline.open) > MAX_OPEN:
             timeline.fold(self._clock)
 
@@ -278,7 +277,7 @@ class Store:
         chosen = None if worker is None else self._roster.find(worker)
         number = None if worker is None else (-1 if chosen is None else chosen.number)
         shown = self._roster.shown(app, worker)
-        exact = self._sums_of(shown) if window is Window.ALL else None
+        exact = self._exact.of({each.number: each.totals for each in shown}) if window is Window.ALL else None
         since = max(self._first if self._first is not None else now, window_start(window, int(now)))
         detail = worker is None or (chosen is not None and len(self._roster.all) == 1)
         asked = Asked(now, window, app, number, self._seconds(now, window, shown), since, detail)
@@ -287,9 +286,6 @@ class Store:
     def _seconds(self, now: float, window: Window, shown: list[Worker]) -> float:
         """The time that the counts of a window cover, at least a second."""
         return seconds_covered(now, window, shown, self._first if self._first is not None else now, self._reset_at)
-
-    def _sums_of(self, shown: list[Worker]) -> Sums:
-        return self._exact.of({worker.number: worker.totals for worker in shown})
 
     def _rate(self, worker: Worker, now: float, window: Window) -> float:
         seconds = self._seconds(now, window, [worker])

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
+from flasktop.stats.batch import Batch
 from flasktop.stats.chunks import Chunk, merged
-from flasktop.stats.columns import ROW_BITS
-from flasktop.stats.ingest import Gathered
-from flasktop.stats.rows import Rows
+from flasktop.stats.rows import MAX_PAIRS
 from flasktop.stats.trends import TrendSet
 from flasktop.stats.views import Window
-from flasktop.stats.windows import EndpointSums, P, Rolling, StatementTimes, UseSums
+from flasktop.stats.windows import EndpointSums, EndpointTimes, P, Rolling, StatementTimes, UseSums
 
 COARSE: Final = 5
 """Seconds of an interval older than a minute."""
@@ -61,33 +60,36 @@ class Timeline:
     intervals. Only parts of windows that are looked at are kept; one that is asked for anew is put together once.
     """
 
-    def __init__(self, rows: Rows, pack: Callable[[Gathered], Chunk]) -> None:
-        self._rows = rows
+    def __init__(self, pack: Callable[[Batch], Chunk]) -> None:
         self._pack = pack
-        self.open: dict[int, Gathered] = {}
+        self.open: dict[int, Batch] = {}
         self._now = 0
         self._fine: dict[int, list[Chunk]] = {}
         self._coarse: dict[int, list[Chunk]] = {}
         self._rollings: dict[tuple[type[Any], int | None], Rolling[Any]] = {}
-        self._all_endpoints = EndpointSums()
+        self._all_endpoint_times = EndpointTimes()
         self._all_uses = UseSums()
         self._all_times = StatementTimes()
         self._requests: dict[int, dict[int, int]] = {}
+        self._ran: dict[int, int] = {}
+        self._ran_newest = 0
 
     def clear(self) -> None:
         """Forget everything but what time it is."""
         now = self._now
-        self.__init__(self._rows, self._pack)  # type: ignore[misc]
+        self.__init__(self._pack)  # type: ignore[misc]
         self._now = now
 
     # What is asked for: ALL holds all detail since the reader began; for one worker it holds the last five minutes
     # (its exact counts come from its totals).
 
     def endpoints(self, window: Window, worker: int | None) -> EndpointSums:
-        """Return what a window knows of endpoints."""
-        if window is Window.ALL and worker is None:
-            return self._all_endpoints
+        """Return the sums of endpoints in a window (ALL: of the last five minutes)."""
         return self._asked(EndpointSums, window, worker)
+
+    def endpoint_times(self, window: Window) -> EndpointTimes:
+        """Return the distributions of endpoints in a window, of all workers."""
+        return self._all_endpoint_times if window is Window.ALL else self.endpoints(window, None).times
 
     def uses(self, window: Window, worker: int | None) -> UseSums:
         """Return the sums of statements in a window."""
@@ -111,6 +113,11 @@ class Timeline:
         """Return the trends of statements."""
         return self._rolling(StatementTimes, worker).trends
 
+    def statement_count(self, window: Window) -> int:
+        """Return how many statements ran in a window (not ALL), in all workers."""
+        start = window_start(window, self._now)
+        return sum([last >= start for last in self._ran.values()])
+
     def count_of(self, worker: int, since: int) -> int:
         """Return how many requests of a worker ended in the second ``since`` or later, at most five minutes back."""
         return sum(counts.get(worker, 0) for second, counts in self._requests.items() if second >= since)
@@ -127,7 +134,7 @@ class Timeline:
         asked for (of single workers those of the two asked for last)."""
         rolling = cast("Rolling[P] | None", self._rollings.pop((kind, worker), None))
         if rolling is None:
-            rolling = Rolling(kind, self._rows, worker)
+            rolling = Rolling(kind, worker)
             for slot, chunks in self._coarse.items():
                 for chunk in chunks:
                     rolling.count(slot * COARSE, chunk)
@@ -150,11 +157,11 @@ class Timeline:
         if not self.open:
             return
         received, self.open = self.open, {}
-        for second, gathered in received.items():
-            self._keep(second if second <= self._now + _AHEAD else self._now, self._pack(gathered))
+        for second, batch in received.items():
+            self._keep(second if second <= self._now + _AHEAD else self._now, self._pack(batch))
 
     def _keep(self, second: int, chunk: Chunk) -> None:
-        self._all_endpoints.apply(chunk, 1, None)
+        self._all_endpoint_times.apply(chunk, 1)
         windows = [window for window in _ROLLING if second >= window_start(window, self._now)]
         if not windows:
             self._count_in_all([chunk])
@@ -164,22 +171,32 @@ class Timeline:
                 rolling.apply(window, chunk, 1)
             rolling.count(second, chunk)
         self._count_requests(second, chunk)
+        self._note_ran(second, chunk.ran)
+        chunk.settle()
         if Window.MINUTE in windows:
-            kept = self._fine.setdefault(second, [])
-            kept.append(chunk)
-            if len(kept) > _PACK_FINE_AT:
-                self._pack_up(kept)
+            self._put(self._fine.setdefault(second, []), chunk, _PACK_FINE_AT)
         else:
-            kept = self._coarse.setdefault(second // COARSE, [])
-            kept.append(chunk)
-            if len(kept) > _PACK_AT:
-                self._pack_up(kept)
+            self._put(self._coarse.setdefault(second // COARSE, []), chunk, _PACK_AT)
+
+    def _put(self, kept: list[Chunk], chunk: Chunk, most: int) -> None:
+        kept.append(chunk)
+        if len(kept) > most:
+            self._pack_up(kept)
 
     def _count_requests(self, second: int, chunk: Chunk) -> None:
         counts = self._requests.setdefault(second, {})
-        for key, count in chunk.cells.counts():
-            worker = key >> ROW_BITS
+        for worker, count in chunk.requests.items():
             counts[worker] = counts.get(worker, 0) + count
+
+    def _note_ran(self, second: int, statements: Iterable[int]) -> None:
+        """Note when statements ran last."""
+        if second >= self._ran_newest:
+            self._ran_newest = second
+            self._ran.update(dict.fromkeys(statements, second))
+            return
+        for statement in statements:
+            if self._ran.get(statement, 0) < second:
+                self._ran[statement] = second
 
     def _pack_up(self, chunks: list[Chunk]) -> None:
         """Make one chunk of several."""
@@ -194,7 +211,7 @@ class Timeline:
         for chunk in chunks:
             if not chunk.in_all:
                 chunk.in_all = True
-                self._all_uses.apply(chunk, 1, None)
+                self._all_uses.apply(chunk, 1, None, MAX_PAIRS)
                 self._all_times.apply(chunk, 1, None)
 
     def _advance(self, now: int) -> None:

@@ -9,29 +9,24 @@ whole totals come first).
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from operator import sub
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Protocol
 
 from flasktop.protocol.messages import Frame, Totals
 from flasktop.protocol.records import Span, Trace
 from flasktop.protocol.totals import RouteTotal, StatementTotal
-from flasktop.stats.columns import COUNT, DURATION, ENDPOINT_COLUMNS, STATEMENT_COLUMNS
+from flasktop.stats.columns import COUNT, DURATION
+from flasktop.stats.encoded import decoded
 from flasktop.stats.rows import OUTSIDE
-from flasktop.stats.sums import Columns, Sums, route_columns, span_columns, statement_columns, trace_columns
+from flasktop.stats.sums import Sums, route_columns, span_columns, statement_columns, trace_columns
+from flasktop.stats.told import RouteTable, StatementTable, statuses_of
 
 MAX_ON_TOP: Final = 2_000
 """So many traces per worker are kept apart until totals include them. An agent sends totals every second; were they
 to stay away, the oldest are summed up and let go."""
 
-MAX_IDS: Final = 1_000_000
-"""A worker's own tables are bounded far below; an id beyond this is nonsense."""
-
 _MAX_GROUPS: Final = 6
-
-T = TypeVar("T")
 
 
 class Resolver(Protocol):
@@ -44,67 +39,16 @@ class Resolver(Protocol):
         """Return the row of a local statement id."""
 
 
-@lru_cache(maxsize=16_384)
-def _shared(routes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the same tuple for the same routes, since most statements of most workers are run by the same few."""
-    return routes
-
-
-class Table(Generic[T]):
-    """Columns by local id, in one flat array (a worker's ids are dense; one is kept per worker, and a server has many),
-    each with something ``beside``."""
-
-    __slots__ = ("_beside", "_columns", "_none", "_nothing", "_values")
-
-    def __init__(self, columns: int, nothing: T) -> None:
-        self._columns = columns
-        self._nothing = nothing
-        self._none: Columns = (0,) * columns
-        self._values = array("q")
-        self._beside: list[T | None] = []
-
-    def get(self, number: int) -> tuple[Columns, T]:
-        """Return what is kept of an id, zeros and nothing at first."""
-        beside = self._beside[number] if 0 <= number < len(self._beside) else None
-        if beside is None:
-            return self._none, self._nothing
-        start = number * self._columns
-        return tuple(self._values[start : start + self._columns]), beside
-
-    def count(self, number: int) -> int:
-        """Return the first column of an id."""
-        return self._values[number * self._columns] if 0 <= number < len(self._beside) else 0
-
-    def set(self, number: int, columns: Columns, beside: T) -> None:
-        """Keep columns of an id; one beyond any table's bound is not kept."""
-        if not 0 <= number < MAX_IDS:
-            return
-        missing = number + 1 - len(self._beside)
-        if missing > 0:
-            self._beside.extend([None] * missing)
-            self._values.extend(array("q", bytes(8 * self._columns * missing)))
-        self._beside[number] = beside
-        start = number * self._columns
-        self._values[start : start + self._columns] = array("q", columns)
-
-    def items(self) -> Iterator[tuple[int, Columns, T]]:
-        """Yield (id, columns, beside) of every id that is kept."""
-        columns, values = self._columns, self._values
-        for number, beside in enumerate(self._beside):
-            if beside is not None:
-                yield number, tuple(values[number * columns : (number + 1) * columns]), beside
-
-
 class WorkerTotals:
     """What one worker said of its totals, and what it sent that they do not include yet."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._routes: Table[Mapping[int, int]] = Table(ENDPOINT_COLUMNS + 1, {})
-        self._statements: Table[tuple[int, ...]] = Table(STATEMENT_COLUMNS, ())
+        self._routes = RouteTable()
+        self._statements = StatementTable()
         self._included = 0
         self._included_seq = -1
-        self._traces: list[Trace] = []
+        self._traces: list[tuple[int, bytes]] = []
         self._outside: list[tuple[int, Span]] = []
         self._counted = 0
         self._outside_counted = 0
@@ -116,17 +60,21 @@ class WorkerTotals:
     def take(self, totals: Totals, seq: int | None, groups: Iterable[Sums]) -> None:
         """Take totals, of the frame ``seq`` (None: whole totals); what they add is added to ``groups`` as well."""
         groups = list(groups)
-        for route in totals.routes:
-            self._take_route(route, groups)
-        for statement in totals.statements:
-            self._take_statement(statement, groups)
+        if groups:
+            for route in totals.routes:
+                self._add_route(route, groups)
+            for statement in totals.statements:
+                self._add_statement(statement, groups)
+        self._finished += self._routes.take(totals.routes)
+        self._statements.take(totals.statements)
         self._include(totals.traces, seq)
 
-    def frame(self, frame: Frame, live: bool) -> None:
-        """Take what a frame's own totals and earlier ones do not include."""
+    def frame(self, frame: Frame, encoded: Sequence[bytes], live: bool) -> None:
+        """Take what a frame's own totals and earlier ones do not include; ``encoded`` are its traces."""
         traces, included = frame.traces, self._included
         if traces and traces[-1].number >= included:
-            self._traces.extend(trace for trace in traces if trace.number >= included)
+            numbers = [trace.number for trace in traces]
+            self._traces.extend(one for one in zip(numbers, encoded, strict=True) if one[0] >= included)
         if live and frame.outside and frame.seq > self._included_seq:
             self._outside.extend((frame.seq, outside.span) for outside in frame.outside)
         if len(self._traces) + len(self._outside) > MAX_ON_TOP:
@@ -137,8 +85,8 @@ class WorkerTotals:
 
     def on_top(self) -> Sums:
         """Return the sums of what totals do not include yet."""
-        for trace in self._traces[self._counted :]:
-            self._add_trace(trace)
+        for _, data in self._traces[self._counted :]:
+            self._add_trace(decoded(data))
         for _, span in self._outside[self._outside_counted :]:
             self._on_top.statement(self._resolver.statement_row(span.statement)).add(span_columns(span), (OUTSIDE,))
         self._counted, self._outside_counted = len(self._traces), len(self._outside)
@@ -150,7 +98,7 @@ class WorkerTotals:
         resolver = self._resolver
         for route, (*columns, max_us), statuses in self._routes.items():
             row = resolver.endpoint_row(route)
-            sums.endpoint(row).add(columns, statuses.items(), 0 if self._base else max_us)
+            sums.endpoint(row).add(columns, statuses_of(statuses), 0 if self._base else max_us)
         for statement, totals, routes in self._statements.items():
             sums.statement(resolver.statement_row(statement)).add(totals, map(self._endpoint, routes))
         if self._base is not None:
@@ -193,41 +141,32 @@ class WorkerTotals:
         if seq is not None and seq > self._included_seq:
             self._included_seq = seq
         last = self._included_seq
-        self._traces = [trace for trace in self._traces if trace.number >= included]
+        self._traces = [one for one in self._traces if one[0] >= included]
         self._outside = [entry for entry in self._outside if seq is not None and entry[0] > last]
         self._counted = self._outside_counted = 0
         self._on_top = Sums()
 
-    def _take_route(self, total: RouteTotal, groups: list[Sums]) -> None:
-        counted = self._routes.count(total.route)
-        if total.count <= counted:
+    def _add_route(self, total: RouteTotal, groups: list[Sums]) -> None:
+        """Add what a total adds to what is known to ``groups``."""
+        if total.count <= self._routes.count(total.route):
             return
-        known = self._routes.get(total.route) if groups else None
-        columns = route_columns(total)
-        self._routes.set(total.route, (*columns, total.max_us), total.statuses)
-        self._finished += total.count - counted
-        if known is not None:
-            before, statuses_before = known
-            row = self._resolver.endpoint_row(total.route)
-            added = tuple(map(sub, columns, before))
-            statuses = [(status, count - statuses_before.get(status, 0)) for status, count in total.statuses.items()]
-            for sums in groups:
-                sums.endpoint(row).add(added, statuses, 0 if self._base else total.max_us)
+        before, statuses_before = self._routes.get(total.route)
+        counted = dict(statuses_of(statuses_before))
+        row = self._resolver.endpoint_row(total.route)
+        added = tuple(map(sub, route_columns(total), before))
+        statuses = [(status, count - counted.get(status, 0)) for status, count in total.statuses.items()]
+        for sums in groups:
+            sums.endpoint(row).add(added, statuses, 0 if self._base else total.max_us)
 
-    def _take_statement(self, total: StatementTotal, groups: list[Sums]) -> None:
+    def _add_statement(self, total: StatementTotal, groups: list[Sums]) -> None:
         if total.count <= self._statements.count(total.statement):
             return
-        known = self._statements.get(total.statement) if groups else None
-        columns = statement_columns(total)
-        routes = _shared(total.routes)
-        self._statements.set(total.statement, columns, routes)
-        if known is not None:
-            before, routes_before = known
-            row = self._resolver.statement_row(total.statement)
-            added = tuple(map(sub, columns, before))
-            new_routes = set(routes).difference(routes_before)
-            for sums in groups:
-                sums.statement(row).add(added, map(self._endpoint, new_routes))
+        before, routes_before = self._statements.get(total.statement)
+        row = self._resolver.statement_row(total.statement)
+        added = tuple(map(sub, statement_columns(total), before))
+        new_routes = set(total.routes).difference(routes_before)
+        for sums in groups:
+            sums.statement(row).add(added, map(self._endpoint, new_routes))
 
     def _add_trace(self, trace: Trace) -> None:
         resolver, sums = self._resolver, self._on_top

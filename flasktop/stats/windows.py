@@ -7,18 +7,15 @@ window is kept up to date only while somebody looks at it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from operator import add, sub
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Container, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
 
-from flasktop.stats.chunks import Chunk, PackedCells, PackedCounts
-from flasktop.stats.columns import ROW_BITS, ROW_MASK, STATUS_BITS, STATUS_MASK
-from flasktop.stats.histogram import KEY_BITS, Histogram
-from flasktop.stats.rows import Rows
+from flasktop.stats.chunks import Chunk, add_uses
+from flasktop.stats.columns import PAIR_BITS, ROW_BITS, STATEMENT_MASK, STATUS_BITS, STATUS_MASK
+from flasktop.stats.histogram import Histogram, add_counts
+from flasktop.stats.packed import unpacked
 from flasktop.stats.trends import TrendSet
 from flasktop.stats.views import Window
-
-_BUCKET_MASK: Final = (1 << KEY_BITS) - 1
 
 
 class Part(Protocol):
@@ -28,57 +25,65 @@ class Part(Protocol):
         """Add (``sign`` 1) or subtract (-1) a chunk; of one worker only, then without distributions, if given."""
 
     @staticmethod
-    def counts(chunk: Chunk, worker: int | None, rows: Rows) -> dict[int, int]:
+    def counts(chunk: Chunk, worker: int | None) -> dict[int, int]:
         """Return what a chunk counts for trends, by row."""
 
 
-class EndpointSums:
-    """``endpoints`` and ``statuses`` by endpoint row, and distributions by endpoint row and (``apps``, for the summary
-    line) by app."""
+class EndpointTimes:
+    """Distributions by endpoint row, and (``apps``, for the summary line) by app."""
 
-    __slots__ = ("apps", "endpoints", "hists", "statuses")
+    __slots__ = ("apps", "hists")
 
     def __init__(self) -> None:
-        self.endpoints: dict[int, list[int]] = {}
-        self.statuses: dict[int, dict[int, int]] = {}
         self.hists: dict[int, Histogram] = {}
         self.apps: dict[str, Histogram] = {}
 
-    def apply(self, chunk: Chunk, sign: int, worker: int | None) -> None:
-        _apply_cells(self.endpoints, chunk.cells, sign, worker)
-        for key, count in chunk.statuses.items():
-            cell = key >> STATUS_BITS
-            if worker is None or cell >> ROW_BITS == worker:
-                self._count_status(cell & ROW_MASK, key & STATUS_MASK, sign * count)
-        if worker is None:
-            _apply_counts(self.hists, chunk.hist, sign)
-            for app, counts in chunk.apps.items():
-                hist = self.apps.get(app)
-                if hist is None:
-                    hist = self.apps[app] = Histogram()
-                for index, count in counts.items():
-                    hist.add(index, sign * count)
+    def apply(self, chunk: Chunk, sign: int) -> None:
+        """Add or subtract a chunk, of all workers."""
+        add_counts(self.hists, chunk.hist.items(), sign)
+        for app, counts in chunk.apps.items():
+            hist = self.apps.get(app)
+            if hist is None:
+                hist = self.apps[app] = Histogram()
+            for index, count in counts.items():
+                hist.add(index, sign * count)
 
-    @staticmethod
-    def counts(chunk: Chunk, worker: int | None, rows: Rows) -> dict[int, int]:
-        found: dict[int, int] = {}
-        for key, count in chunk.cells.counts():
-            if worker is None or key >> ROW_BITS == worker:
-                row = key & ROW_MASK
-                found[row] = found.get(row, 0) + count
+
+class EndpointSums:
+    """``sums`` by endpoint row, each packed into one integer, counts by ``row << STATUS_BITS | status``, and ``times``,
+    which are empty for one worker."""
+
+    __slots__ = ("_statuses", "_sums", "times")
+
+    def __init__(self) -> None:
+        self._sums: dict[int, int] = {}
+        self._statuses: dict[int, int] = {}
+        self.times = EndpointTimes()
+
+    def apply(self, chunk: Chunk, sign: int, worker: int | None) -> None:
+        _add_counted(self._sums, chunk.cells.packed(), sign, ROW_BITS, worker)
+        _add_counted(self._statuses, chunk.statuses.items(), sign, ROW_BITS + STATUS_BITS, worker)
+        if worker is None:
+            self.times.apply(chunk, sign)
+
+    @property
+    def endpoints(self) -> dict[int, tuple[int, ...]]:
+        """The sums by endpoint row."""
+        return {row: unpacked(sums) for row, sums in self._sums.items()}
+
+    @property
+    def statuses(self) -> dict[int, dict[int, int]]:
+        """Counts by endpoint row and status."""
+        found: dict[int, dict[int, int]] = {}
+        for key, count in self._statuses.items():
+            found.setdefault(key >> STATUS_BITS, {})[key & STATUS_MASK] = count
         return found
 
-    def _count_status(self, row: int, status: int, count: int) -> None:
-        statuses = self.statuses.get(row)
-        if statuses is None:
-            statuses = self.statuses[row] = {}
-        left = statuses.get(status, 0) + count
-        if left:
-            statuses[status] = left
-            return
-        statuses.pop(status, None)
-        if not statuses:
-            del self.statuses[row]
+    @staticmethod
+    def counts(chunk: Chunk, worker: int | None) -> dict[int, int]:
+        found: dict[int, int] = {}
+        _add_counted(found, chunk.cells.counts(), 1, ROW_BITS, worker)
+        return found
 
 
 class UseSums:
@@ -89,11 +94,17 @@ class UseSums:
     def __init__(self) -> None:
         self.uses: dict[int, list[int]] = {}
 
-    def apply(self, chunk: Chunk, sign: int, worker: int | None) -> None:
-        _apply_cells(self.uses, chunk.uses, sign, worker)
+    def apply(self, chunk: Chunk, sign: int, worker: int | None, most: int = 0) -> None:
+        """See ``Part.apply``; of more than ``most`` pairs (0: no bound) the others count as outside requests."""
+        if most and len(self.uses) >= most:
+            add_uses(self.uses, _outside(chunk.uses.by_pair(worker), self.uses))
+        elif sign > 0:
+            add_uses(self.uses, chunk.uses.by_pair(worker))
+        else:
+            _take_uses(self.uses, chunk.uses.by_pair(worker))
 
     @staticmethod
-    def counts(chunk: Chunk, worker: int | None, rows: Rows) -> dict[int, int]:
+    def counts(chunk: Chunk, worker: int | None) -> dict[int, int]:
         return {}
 
 
@@ -107,48 +118,49 @@ class StatementTimes:
 
     def apply(self, chunk: Chunk, sign: int, worker: int | None) -> None:
         if worker is None:
-            _apply_counts(self.hists, chunk.statement_hist, sign)
+            add_counts(self.hists, chunk.statement_hist.items(), sign)
 
     @staticmethod
-    def counts(chunk: Chunk, worker: int | None, rows: Rows) -> dict[int, int]:
+    def counts(chunk: Chunk, worker: int | None) -> dict[int, int]:
         found: dict[int, int] = {}
-        pairs = rows.pairs
         for key, count in chunk.uses.counts():
-            if worker is None or key >> ROW_BITS == worker:
-                statement = pairs[key & ROW_MASK][1]
+            if worker is None or key >> PAIR_BITS == worker:
+                statement = key & STATEMENT_MASK
                 found[statement] = found.get(statement, 0) + count
         return found
 
 
-def _apply_cells(total: dict[int, list[int]], cells: PackedCells, sign: int, worker: int | None) -> None:
-    how = add if sign > 0 else sub
-    for key, *sums in cells.items():
-        if worker is not None and key >> ROW_BITS != worker:
+def _add_counted(
+    total: dict[int, int], items: Iterable[tuple[int, int]], sign: int, bits: int, worker: int | None
+) -> None:
+    """Add to or subtract from sums by key, where a key's bits from ``bits`` on are its worker; what is nothing goes."""
+    mask, get = (1 << bits) - 1, total.get
+    for key, value in items:
+        if worker is not None and key >> bits != worker:
             continue
-        row = key & ROW_MASK
-        known = total.get(row)
-        if known is None:
-            total[row] = sums
-            continue
-        known[:] = map(how, known, sums)
-        if not known[0] and not any(known):  # a row that counts nothing any more goes
+        row = key & mask
+        left = get(row, 0) + (value if sign > 0 else -value)
+        if left:
+            total[row] = left
+        else:
             del total[row]
 
 
-def _apply_counts(hists: dict[int, Histogram], counts: PackedCounts, sign: int) -> None:
-    row, hist = -1, Histogram()
-    for key, count in counts.items():
-        if key >> KEY_BITS != row:  # keys of a row mostly stand together
-            if not hist.total and row in hists:
-                del hists[row]
-            row = key >> KEY_BITS
-            known = hists.get(row)
-            if known is None:
-                known = hists[row] = Histogram()
-            hist = known
-        hist.add(key & _BUCKET_MASK, sign * count)
-    if not hist.total and row in hists:
-        del hists[row]
+def _outside(items: Iterable[tuple[int, ...]], known: Container[int]) -> Iterator[tuple[int, ...]]:
+    """Uses by pair; those of pairs that are not ``known`` as if they had run outside any request."""
+    return ((pair if pair in known else pair & STATEMENT_MASK, *sums) for pair, *sums in items)
+
+
+def _take_uses(total: dict[int, list[int]], items: Iterable[tuple[int, ...]]) -> None:
+    for key, count, errors, execute, fetch, rows in items:
+        known = total[key]
+        known[0] -= count
+        known[1] -= errors
+        known[2] -= execute
+        known[3] -= fetch
+        known[4] -= rows
+        if not known[0]:  # a row that counts nothing any more goes
+            del total[key]
 
 
 P = TypeVar("P", bound=Part)
@@ -161,13 +173,12 @@ class Rolling(Generic[P]):
     ``used`` the one in which anything was.
     """
 
-    def __init__(self, kind: type[P], rows: Rows, worker: int | None) -> None:
+    def __init__(self, kind: type[P], worker: int | None) -> None:
         self.followed: dict[Window, P] = {}
         self.asked: dict[Window, int] = {}
         self.used = 0
         self.trends = TrendSet()
         self._kind = kind
-        self._rows = rows
         self._worker = worker
 
     def follow(self, window: Window, chunks: Iterable[Chunk]) -> P:
@@ -191,4 +202,4 @@ class Rolling(Generic[P]):
 
     def count(self, second: int, chunk: Chunk) -> None:
         """Count a chunk of one second in the trends."""
-        self.trends.add(second, self._kind.counts(chunk, self._worker, self._rows))
+        self.trends.add(second, self._kind.counts(chunk, self._worker))

@@ -11,7 +11,7 @@ from flasktop.protocol.records import Sample
 from flasktop.stats.growth import Growth
 from flasktop.stats.in_flight import Running
 from flasktop.stats.memory import MemoryHistory, slope
-from flasktop.stats.rows import Rows
+from flasktop.stats.rows import Ids, Rows
 from flasktop.stats.saturation import Saturation
 from flasktop.stats.totals import WorkerTotals
 
@@ -157,8 +157,8 @@ class Worker:
         self.offset = 0.0
         self.started: float | None = None
         self.seen: float | None = None
-        self.routes: dict[int, int] = {}
-        self.statements: dict[int, int] = {}
+        self.routes = Ids(self._other_endpoint)
+        self.statements = Ids(rows.other_statement)
         self.totals = WorkerTotals(self)
         self.received = Received()
         self.losses = Losses()
@@ -175,24 +175,21 @@ class Worker:
     def defined(self, definitions: Definitions) -> None:
         """Take what the worker's ids stand for."""
         for route in definitions.routes:
-            self.routes[route.id] = self._rows.endpoint(route)
+            self.routes.define(route.id, self._rows.endpoint(route))
         for statement in definitions.statements:
-            self.statements[statement.id] = self._rows.statement(statement)
+            self.statements.define(statement.id, self._rows.statement(statement))
 
     def endpoint_row(self, route: int) -> int:
         """Return the row of a local route id (never defined: the row of other routes)."""
-        row = self.routes.get(route)
-        if row is None:
-            apps = self.hello.apps if self.hello is not None else ()
-            row = self.routes[route] = self._rows.other_endpoint(apps[0] if apps else "")
-        return row
+        return self.routes[route]
 
     def statement_row(self, statement: int) -> int:
         """Return the row of a local statement id (never defined: the row of other statements)."""
-        row = self.statements.get(statement)
-        if row is None:
-            row = self.statements[statement] = self._rows.other_statement()
-        return row
+        return self.statements[statement]
+
+    def _other_endpoint(self) -> int:
+        apps = self.hello.apps if self.hello is not None else ()
+        return self._rows.other_endpoint(apps[0] if apps else "")
 
     @property
     def alive(self) -> bool:

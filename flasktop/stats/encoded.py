@@ -1,0 +1,15 @@
+"""Traces that are kept, encoded again: a fifth of the memory, and one object to let go of instead of sixty."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from flasktop.protocol.records import Trace
+
+encoded: Final = msgspec.msgpack.Encoder().encode
+"""Return the bytes of a trace."""
+
+decoded: Final = msgspec.msgpack.Decoder(Trace).decode
+"""Return the trace of ``encoded`` bytes."""
