@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from flasktop.client.turns import Turns
 from flasktop.protocol.events import Event
 from flasktop.protocol.messages import Subscribe
 
 
 class Hub(Protocol):
-    """Takes what links tell; ``subscription`` is what they ask workers for, ``turn`` is held
-    by the link whose messages are taken in: one at a time, with the event loop free for others in between."""
+    """Takes what links tell; ``subscription`` is what they ask workers for, ``turns`` says whose messages are taken in
+    next."""
 
     subscription: Subscribe
-    turn: asyncio.Lock
+    turns: Turns
 
     def emit(self, events: Sequence[Event]) -> None:
         """Hand on events of a watched worker."""

@@ -126,6 +126,7 @@ class WorkerLink:
             if await self._session(connection):
                 return True
         finally:
+            self._hub.turns.caught_up(self)
             connection.close()
         while not await self._decided(POLL_S):
             if not self.alive():
@@ -146,6 +147,7 @@ class WorkerLink:
         if not await self._decided(DECISION_S):
             return False
         connection.send(self._hub.subscription)
+        self._hub.turns.behind(self)
         self._caught = False
         self._join(hello, received=True)
         self._told = "connecting"
@@ -163,12 +165,16 @@ class WorkerLink:
                 continue
             self._answered = time.monotonic()
             self._become("live")
-            async with self._hub.turn:
-                self._hub.emit([event for message in messages if (event := self._event(message)) is not None])
-                await asyncio.sleep(0)  # of many workers with much to say, one at a turn of the loop
+            behind = not self._caught
+            await self._hub.turns.take(lambda taken=messages: self._take(taken))  # type: ignore[misc]
             if any(isinstance(message, Bye) for message in messages):
                 return True
+            if behind and self._caught and self._hub.subscription.backfill:
+                await self._hub.turns.together()
         return False
+
+    def _take(self, messages: list[ToReader]) -> None:
+        self._hub.emit([event for message in messages if (event := self._event(message)) is not None])
 
     def _event(self, message: ToReader) -> Event | None:
         worker = self._identity
@@ -184,6 +190,7 @@ class WorkerLink:
             return Totalled(worker, message)
         if isinstance(message, Caught):
             self._caught = self.complete = True
+            self._hub.turns.caught_up(self)
             return CaughtUp(worker, message.next_number, message.history_from)
         return None
 
@@ -276,9 +283,8 @@ class WorkerLink:
 
     async def _emit_slowly(self, events: list[Event]) -> None:
         for start in range(0, len(events), BATCH):
-            async with self._hub.turn:
-                self._hub.emit(events[start : start + BATCH])
-                await asyncio.sleep(0)
+            part = events[start : start + BATCH]
+            await self._hub.turns.take(lambda taken=part: self._hub.emit(taken))  # type: ignore[misc]
 
     # -- telling -------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ M = TypeVar("M")
 _PATH: Final = attrgetter("path")
 _ERROR: Final = attrgetter("error")
 _SPANS: Final = attrgetter("spans")
+_ROUTE_TEXTS: Final = attrgetter("app", "method", "route", "endpoint")
+_STATEMENT_TEXTS: Final = attrgetter("kind", "engine", "dialect", "file", "function", "relationship")
 
 
 def neutral_message(message: ToReader) -> ToReader:
@@ -93,6 +95,8 @@ def neutral_hello(hello: Hello) -> Hello:
 
 def neutral_definitions(definitions: Definitions) -> Definitions:
     """Return ``definitions`` with every text neutral; statements keep their line breaks."""
+    if _all_defined_harmless(definitions):
+        return definitions
     return Definitions(
         _each(definitions.routes, _neutral_route),
         _each(definitions.statements, _neutral_statement),
@@ -132,6 +136,14 @@ def _all_harmless(traces: tuple[Trace, ...]) -> bool:
     """Whether all text of many traces is harmless: joined and looked at once, since nearly always it is."""
     errors = map(_ERROR, chain.from_iterable(map(_SPANS, traces)))
     return _harmless("".join(chain(map(_PATH, traces), map(_ERROR, traces), errors)))
+
+
+def _all_defined_harmless(definitions: Definitions) -> bool:
+    """The same of definitions, of which a reader that attaches to many workers gets very many at once."""
+    routes, statements = definitions.routes, definitions.statements
+    texts = "".join([statement.text for statement in statements])
+    names = "".join(chain.from_iterable([*map(_ROUTE_TEXTS, routes), *map(_STATEMENT_TEXTS, statements)]))
+    return _harmless(names) and _harmless(texts.replace("\n", "").replace("\t", ""))
 
 
 def _each(items: tuple[M, ...], change: Callable[[M], M]) -> tuple[M, ...]:

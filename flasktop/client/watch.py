@@ -13,6 +13,7 @@ from flasktop.client.apps import RunningApp, group_apps, resolve
 from flasktop.client.ask import A, Address, OnWorking, ask
 from flasktop.client.link import WorkerLink
 from flasktop.client.timing import within
+from flasktop.client.turns import Turns
 from flasktop.errors import FlasktopError, NotRunningError
 from flasktop.protocol.commands import Command
 from flasktop.protocol.events import Event, WorkerId
@@ -62,7 +63,7 @@ class Watcher:
         self._chosen: RunningApp | None = None
         self._place_problems: list[FlasktopError] = []
         self._target_problem: FlasktopError | None = None
-        self.turn = asyncio.Lock()
+        self.turns = Turns()
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._swept = -SWEEP_S

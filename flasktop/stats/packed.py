@@ -34,7 +34,7 @@ def bounded(values: Sequence[int]) -> array[int]:
     except OverflowError:
         return array("Q", [min(max(value, 0), LARGEST) for value in values])
     data = words.tobytes()
-    if any(_bytes(data, byte).strip(_NOTHING) for byte in (5, 6, 7)):
+    if _bytes(data, 7).strip(_NOTHING) or _bytes(data, 6).strip(_NOTHING) or _bytes(data, 5).strip(_NOTHING):
         return array("Q", [min(value, LARGEST) for value in values])
     return words
 

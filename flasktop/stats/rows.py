@@ -55,14 +55,16 @@ class Ids:
         self._other = other
         self._rows: list[int | None] = [None]  # the last is that of -1, which is no id
 
-    def define(self, number: int, row: int) -> None:
-        """Note what an id stands for; one beyond any table's bound is not noted."""
-        if not 0 <= number < MAX_IDS:
-            return
-        missing = number + 2 - len(self._rows)
+    def define(self, numbers: Sequence[int], rows: Sequence[int]) -> None:
+        """Note what ids stand for; those beyond any table's bound are not noted."""
+        noted = self._rows
+        missing = min(max(numbers, default=0), MAX_IDS - 1) + 2 - len(noted)
         if missing > 0:
-            self._rows.extend([None] * missing)
-        self._rows[number] = row
+            noted.extend([None] * missing)
+        last = len(noted) - 1
+        for number, row in zip(numbers, rows, strict=True):
+            if 0 <= number < last:
+                noted[number] = row
 
     def of(self, numbers: Sequence[int]) -> list[int]:
         """Return the row of each of many ids."""
@@ -84,11 +86,6 @@ class Ids:
     def items(self) -> Iterator[tuple[int, int]]:
         """Yield (id, row) of every id that was defined."""
         return ((number, row) for number, row in enumerate(self._rows) if row is not None)
-
-
-def pair_of(endpoint: int, statement: int) -> int:
-    """Return the number of a statement as an endpoint row (or ``OUTSIDE``) runs it."""
-    return (endpoint + 1) << STATEMENT_BITS | statement
 
 
 def parts_of(pair: int) -> tuple[int, int]:
@@ -125,7 +122,7 @@ class Rows:
 
     def statement(self, definition: StatementDef) -> int:
         """Return the row of a statement."""
-        key = StatementKey(
+        fields = (
             definition.engine,
             definition.kind,
             definition.text,
@@ -133,8 +130,9 @@ class Rows:
             definition.line,
             definition.relationship,
         )
-        number = self._statement_numbers.get(key)
+        number = self._statement_numbers.get(cast(StatementKey, fields))  # the same to a dictionary, made sooner
         if number is None:
+            key = StatementKey(*fields)
             if len(self.statements) >= MAX_STATEMENTS and key.text != OTHER_STATEMENT:
                 return self.other_statement()
             number = self._statement_numbers[key] = len(self.statements)

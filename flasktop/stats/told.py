@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from struct import Struct
 from struct import error as StructError
@@ -44,23 +44,19 @@ class Table:
         """Return the first column of an id."""
         return self._values[number * self._columns] if 0 <= number < len(self._beside) else 0
 
-    def set(self, number: int, columns: Columns, beside: Beside) -> None:
-        """Keep columns of an id; one beyond any table's bound is not kept."""
-        if not 0 <= number < MAX_IDS:
-            return
-        missing = number + 1 - len(self._beside)
-        if missing > 0:
-            self._beside.extend([None] * missing)
-            self._values.extend(array("q", bytes(_WORD * self._columns * missing)))
-        self._beside[number] = beside
-        self._put(number, columns)
-
     def items(self) -> Iterator[tuple[int, Columns, Beside]]:
         """Yield (id, columns, beside) of every id that is kept."""
         columns, values = self._columns, self._values
         for number, beside in enumerate(self._beside):
             if beside is not None:
                 yield number, tuple(values[number * columns : (number + 1) * columns]), beside
+
+    def _grow(self, number: int) -> None:
+        """Make room for ids up to ``number``."""
+        missing = number + 1 - len(self._beside)
+        if missing > 0:
+            self._beside.extend([None] * missing)
+            self._values.extend(array("q", bytes(_WORD * self._columns * missing)))
 
     def _put(self, number: int, columns: Columns) -> None:
         try:
@@ -76,15 +72,20 @@ class RouteTable(Table):
     def __init__(self) -> None:
         super().__init__(ENDPOINT_COLUMNS + 1)
 
-    def take(self, totals: Iterable[RouteTotal]) -> int:
+    def take(self, totals: Sequence[RouteTotal]) -> int:
         """Keep totals that are newer than what is known; return how many requests came with them."""
-        came = 0
+        came, values, columns = 0, self._values, self._columns
+        if totals:
+            self._grow(min(max([total.route for total in totals]), MAX_IDS - 1))
+        known = len(self._beside)
         for total in totals:
-            new = total.count - self.count(total.route)
+            number = total.route
+            new = total.count - values[number * columns] if 0 <= number < known else 0
             if new > 0:
                 came += new
+                self._put(number, (*route_columns(total), total.max_us))
                 statuses = total.statuses
-                self.set(total.route, (*route_columns(total), total.max_us), (*statuses, *statuses.values()))
+                self._beside[number] = (*statuses, *statuses.values())
         return came
 
 
@@ -94,17 +95,15 @@ class StatementTable(Table):
     def __init__(self) -> None:
         super().__init__(STATEMENT_COLUMNS)
 
-    def take(self, totals: Iterable[StatementTotal]) -> None:
+    def take(self, totals: Sequence[StatementTotal]) -> None:
         """Keep totals that are newer than what is known: with many statements, most of what a reader is told."""
+        if totals:
+            self._grow(min(max([total.statement for total in totals]), MAX_IDS - 1))
         values, all_beside, columns, known = self._values, self._beside, self._columns, len(self._beside)
         pack, size = self._pack.pack_into, self._pack.size
         for total in totals:
             number, count, rows = total.statement, total.count, total.rows
-            if not 0 <= number < known:
-                if count > 0:
-                    self.set(number, statement_columns(total), shared(total.routes))
-                    known = len(all_beside)
-            elif count > values[number * columns]:
+            if 0 <= number < known and count > values[number * columns]:
                 try:
                     pack(
                         values,

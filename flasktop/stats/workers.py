@@ -174,10 +174,9 @@ class Worker:
 
     def defined(self, definitions: Definitions) -> None:
         """Take what the worker's ids stand for."""
-        for route in definitions.routes:
-            self.routes.define(route.id, self._rows.endpoint(route))
-        for statement in definitions.statements:
-            self.statements.define(statement.id, self._rows.statement(statement))
+        rows, routes, statements = self._rows, definitions.routes, definitions.statements
+        self.routes.define([route.id for route in routes], [rows.endpoint(route) for route in routes])
+        self.statements.define([each.id for each in statements], [rows.statement(each) for each in statements])
 
     def endpoint_row(self, route: int) -> int:
         """Return the row of a local route id (never defined: the row of other routes)."""

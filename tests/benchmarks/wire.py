@@ -22,10 +22,10 @@ from pathlib import Path
 import msgspec
 
 from flasktop.protocol.codec import decoder_for_worker, encode
-from flasktop.protocol.messages import Caught, Hello, Subscribe
+from flasktop.protocol.messages import Caught, Definitions, Hello, Subscribe
 from flasktop.rendezvous import WorkerFiles, bind
 from tests.benchmarks.traffic import FRAMES, Traffic, WireWorker, add_options
-from tests.stats.builders import make_hello
+from tests.stats.builders import Source, make_hello
 
 GROUP = 4242
 BYTES_EACH = 270
@@ -38,6 +38,8 @@ class Served:
     def __init__(self, traffic: Traffic, worker: WireWorker, files: WorkerFiles) -> None:
         self.traffic, self.worker, self.files = traffic, worker, files
         self.history: list[tuple[float, bytes]] = []
+        self.definitions: list[bytes] = []
+        """As in an agent they are encoded once, when a name is met first."""
         self._readers: list[asyncio.StreamWriter] = []
 
     async def listen(self) -> None:
@@ -56,7 +58,6 @@ class Served:
         writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        source = self.worker.source
         started = self.files.started_ms / 1_000
         writer.write(encode(_hello(started)))
         wishes: list[Subscribe] = []
@@ -65,9 +66,8 @@ class Served:
             wishes = [said for said in decoder.feed(await reader.read(4_096)) if isinstance(said, Subscribe)]
         if not wishes:
             return
-        for start in range(0, max(len(source.routes), len(source.statements)), 1_000):
-            routes, statements = source.routes[start : start + 1_000], source.statements[start : start + 1_000]
-            writer.write(encode(type(source.defined().definitions)(tuple(routes), tuple(statements))))
+        for piece in self.definitions:
+            writer.write(piece)
         writer.write(encode(self.worker.totals(complete=True)))
         since = time.monotonic() - self.traffic.start - wishes[0].history_s
         newest = [frame for mono, frame in self.history if mono >= since]
@@ -81,6 +81,12 @@ class Served:
             await writer.drain()
             await asyncio.sleep(0)
         await reader.read()
+
+
+def _definitions(source: Source) -> Iterator[bytes]:
+    for start in range(0, max(len(source.routes), len(source.statements)), 1_000):
+        routes, statements = source.routes[start : start + 1_000], source.statements[start : start + 1_000]
+        yield encode(Definitions(tuple(routes), tuple(statements)))
 
 
 def _hello(started: float) -> Hello:
@@ -105,11 +111,12 @@ async def serve(options: argparse.Namespace) -> None:
     traffic.start, traffic.at = time.monotonic() - lasting, time.time() - lasting  # making it took its time
     born = int(time.time() * 1_000) - 600_000
     served = []
+    definitions = list(_definitions(first.source))
     for number, worker in enumerate(traffic.workers):
         worker.number, worker.seq = first.number, first.seq
         worker.routes, worker.statements = copy.deepcopy(first.routes), copy.deepcopy(first.statements)
         served.append(Served(traffic, worker, WorkerFiles(Path(options.directory), os.getpid(), born + number)))
-        served[-1].history = history
+        served[-1].history, served[-1].definitions = history, definitions
         await served[-1].listen()
     print(f"ready {written} {first.number}", flush=True)
     await _live(traffic, served, options.rate)
