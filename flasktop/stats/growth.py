@@ -8,8 +8,8 @@ and their sum agree: garbage that waits for a collection comes and goes, a leak 
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flasktop.protocol.messages import Frame
@@ -48,7 +48,7 @@ class Interval(NamedTuple):
 class _Told:
     """What is known of one local route."""
 
-    alone: deque[Interval]
+    alone: list[Interval] = field(default_factory=list)
     shared: int = 0
     uncounted: int = 0
 
@@ -105,6 +105,7 @@ class Growth:
                 blocks = sample.allocated_blocks - start.allocated_blocks
                 full = sum(sample.gc_counts[2:]) - sum(start.gc_counts[2:])
                 told.alone.append(Interval(requests, blocks, sample.rss_bytes - start.rss_bytes, full))
+                del told.alone[:-KEPT]
 
     def _quiet(self, sample: Sample, seconds: float) -> bool:
         """Whether the process did little beside the requests (and what a server does for each of them)."""
@@ -118,7 +119,7 @@ class Growth:
     def _told(self, route: int) -> _Told | None:
         told = self.routes.get(route)
         if told is None and len(self.routes) < MAX_ENDPOINTS:
-            told = self.routes[route] = _Told(deque(maxlen=KEPT))
+            told = self.routes[route] = _Told()
         return told
 
 
@@ -164,7 +165,7 @@ def _too_few(told: _Told, requests: int) -> str:
     return f"too few: {requests} requests in {alone} intervals, {MIN_REQUESTS} in {MIN_INTERVALS} are needed"
 
 
-def _weighted_median(intervals: deque[Interval]) -> float:
+def _weighted_median(intervals: list[Interval]) -> float:
     """The median of blocks a request, each interval weighing as many as its requests."""
     ordered = sorted((interval.blocks / interval.requests, interval.requests) for interval in intervals)
     half, seen = sum(requests for _, requests in ordered) / 2, 0

@@ -32,7 +32,7 @@ _STRETCH: Final = 10
 _STRETCHES: Final = 31
 
 
-class Kept(msgspec.Struct, frozen=True, gc=False):
+class Kept(msgspec.Struct, frozen=True, order=True, gc=False):
     """A trace that is kept. ``ended`` is on the reader's monotonic clock, ``at`` is Unix seconds; ``worker`` is the
     worker's number in the store, ``row`` the endpoint row, ``data`` the trace encoded."""
 
@@ -50,8 +50,8 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
         return decoded(self.data)
 
 
-_Slow = tuple[int, int, int, float, int, Kept]
-"""How traces are ordered by slowness; nothing of two that are the same in all else is compared but their identity."""
+_Slow = tuple[int, int, int, Kept]
+"""How traces are ordered by slowness."""
 
 _by_end: Final = attrgetter("ended", "worker", "number")
 
@@ -97,7 +97,7 @@ class Slowest:
 
     def add(self, kept: Kept, duration: int, size: int) -> None:
         """Keep a trace if it is slow enough."""
-        entry = (duration, kept.worker, kept.number, kept.ended, id(kept), kept)
+        entry = (duration, kept.worker, kept.number, kept)
         heap = self._heap
         while len(heap) > size:
             heappop(heap)

@@ -84,6 +84,14 @@ def test_a_harmless_frame_is_not_rebuilt(message: Frame) -> None:
     assert neutral_message(message) is message
 
 
+def test_harmless_definitions_are_not_rebuilt() -> None:
+    """Thirty-two workers define the same thousands of statements at once; statements have several lines."""
+    statement = StatementDef(0, "statement", "sqlite://", "sqlite", "SELECT 1\n\tFROM a", "/srv/a.py", 7, "f", "A.b")
+    message = Definitions((RouteDef(0, "shop", "GET", "/", "index"),), (statement,))
+
+    assert neutral_message(message) is message
+
+
 def test_one_dangerous_trace_leaves_the_others() -> None:
     """Only what must change is rebuilt."""
     message = frame(0, trace(0), trace(1, "/\x1b"))

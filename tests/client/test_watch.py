@@ -69,6 +69,67 @@ async def test_backfill_is_not_live(directory: Path) -> None:
         assert live == [6, 7]
 
 
+class Stages:
+    """Two workers whose histories come when a test says so: ``quick`` tells its newest as soon as the other has been
+    asked for its own, and its older when told to go on; ``slow`` tells its newest when released."""
+
+    def __init__(self) -> None:
+        self.asked, self.go_on, self.released = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def quick(self, worker: FakeWorker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(worker.hello))
+        await worker.subscriber(reader)
+        await self.asked.wait()
+        writer.write(encode(frame(5)) + encode(Caught(0, 0.0)))
+        await self.go_on.wait()
+        writer.write(encode(frame(4)))
+        await reader.read()
+
+    async def slow(self, worker: FakeWorker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(worker.hello))
+        await worker.subscriber(reader)
+        self.asked.set()
+        await self.released.wait()
+        writer.write(encode(frame(9)) + encode(Caught(0, 0.0)))
+        await reader.read()
+
+
+@asynchronous
+async def test_older_history_waits_until_all_have_sent_their_newest(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first picture is of all workers, however much one of them has to tell of earlier."""
+    monkeypatch.setattr("flasktop.client.turns.TOGETHER_S", PATIENCE_S)
+    told = Stages()
+    async with (
+        FakeWorker(directory, told.quick),
+        FakeWorker(directory, told.slow),
+        watching(None, directory) as seen,
+    ):
+        await seen.until(lambda: seen.of(CaughtUp))
+        told.go_on.set()
+        told.released.set()
+        await seen.until(lambda: len(seen.of(Framed)) == 3)
+
+        assert [framed.frame.seq for framed in seen.of(Framed)] == [5, 9, 4]
+
+
+@asynchronous
+async def test_older_history_does_not_wait_for_ever(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is stopped while it tells its history holds up nobody's for long."""
+    monkeypatch.setattr("flasktop.client.turns.TOGETHER_S", 0.05)
+    told = Stages()
+    async with (
+        FakeWorker(directory, told.quick),
+        FakeWorker(directory, told.slow),
+        watching(None, directory) as seen,
+    ):
+        await seen.until(lambda: seen.of(CaughtUp))
+        told.go_on.set()
+
+        await seen.until(lambda: [framed.frame.seq for framed in seen.of(Framed)] == [5, 4])
+
+
 @asynchronous
 async def test_a_worker_on_this_host_has_our_clock(directory: Path) -> None:
     """The offset of the monotonic clocks is exactly 0 on one host, whatever the delay."""

@@ -273,6 +273,24 @@ def test_windows_hold_what_a_plain_count_finds(seed: int, later: int) -> None:
     assert counts(store, now) == {label: sum(1 for end in ends if end >= start) for label, start in starts.items()}
 
 
+@settings(max_examples=20, deadline=None, phases=UNSHRUNK)
+@given(st.integers(0, 5), st.randoms(use_true_random=False))
+def test_statements_are_counted_without_their_sums(seed: int, rng: random.Random) -> None:
+    """The count that a tab shows is that of the rows behind it, in whatever order frames came."""
+    sources, frames = traffic(seed)
+    store = started(*sources)
+    rng.shuffle(frames)
+    for frame in frames:
+        store.apply(frame)
+        if rng.random() < 0.2:
+            store.statement_count(NOW - rng.uniform(0, 300), rng.choice(ROLLING))
+    now = NOW + rng.uniform(0, 400)
+
+    assert [store.statement_count(now, window) for window in Window] == [
+        len(store.queries(now, window)) for window in Window
+    ]
+
+
 def test_memory_does_not_grow_with_requests() -> None:
     """Ten times the requests to the same endpoints make no more cells and keep no more traces."""
 
