@@ -23,7 +23,7 @@ from flasktop.commands.attach import FIRST_S
 from flasktop.protocol.events import CaughtUp, Event
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
-from tests.benchmarks.machine import described, spread
+from tests.benchmarks.machine import collect_seldom, described, spread
 from tests.benchmarks.traffic import add_options
 from tests.benchmarks.wire import workers
 
@@ -66,6 +66,7 @@ def main() -> None:
     print(described("flasktop", "msgspec"))
     size = {name: value for name, value in vars(options).items() if name != "rounds"}
     with tempfile.TemporaryDirectory() as place, workers(Path(place), **size) as (written, traces):
+        collect_seldom()
         found = [asyncio.run(attach(Path(place), options.workers)) for _ in range(options.rounds)]
     print(
         f"{options.workers} workers, each {written / 1e6:.1f} MB and {traces:,} traces in {options.history:g} s; "

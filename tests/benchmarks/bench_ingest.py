@@ -1,17 +1,18 @@
 """How many traces a second the reader takes in, and what a refresh costs beside it, whatever the traffic.
 
     python -m tests.benchmarks.bench_ingest [--endpoints 50 500 2000] [--workers 4] [--rate 5000] [--rounds 5]
+                                            [--warm-up 330]
 
 Recorded frames, as they come over the wire, are decoded, neutralised and taken into the store, and folded into the
 windows every half second of their time, as a screen does; each trace has five statements. Times are CPU time of this
 process (one thread). A refresh is what the panel of endpoints asks for: the summary, its rows, and the tabs' counts;
-it is measured at the rate and at a tenth of it.
+it is measured at the rate and at a tenth of it, by a reader each. Both first take in so much traffic that every window
+is full and as much leaves it as comes: a reader that has just begun has less to do ("just begun").
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -22,31 +23,40 @@ from flasktop.protocol.events import Framed
 from flasktop.protocol.messages import Frame
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
-from tests.benchmarks.machine import described, spread
+from tests.benchmarks.machine import collect_seldom, described, spread
 from tests.benchmarks.traffic import Traffic, WireWorker
 
 SECONDS = 8
-"""Seconds of traffic in a round; the first is not measured."""
+"""Seconds of traffic in a round."""
 STATEMENTS_EACH = 5
 
 
 @dataclass
 class Spent:
-    """CPU seconds of one round, and the traces they were spent on."""
+    """CPU seconds of some seconds of traffic, and the traces they were spent on."""
 
     traces: int = 0
     ingest: float = 0.0
     refresh: list[float] = field(default_factory=list)
-    queries: float = 0.0
+
+    @property
+    def speed(self) -> float:
+        """Traces a second."""
+        return self.traces / self.ingest
 
 
 class Reader:
-    """What a connection and the screen do with bytes."""
+    """What a connection and the screen do with bytes: a reader of its own traffic, a second after the other."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, options: argparse.Namespace, endpoints: int, rate: int) -> None:
+        size = {"endpoints": endpoints, "statements": endpoints * STATEMENTS_EACH}
+        self.traffic = Traffic(argparse.Namespace(**{**vars(options), **size}))
         self.store = Store()
-        self._decoders = {worker.source.pid: decoder_for_reader() for worker in traffic.workers}
-        for event in traffic.greetings():
+        self.rate = rate
+        self.now = self.traffic.start
+        self._second = 0
+        self._decoders = {worker.source.pid: decoder_for_reader() for worker in self.traffic.workers}
+        for event in self.traffic.greetings():
             self.store.apply(event)
 
     def take(self, worker: WireWorker, data: bytes) -> None:
@@ -55,42 +65,39 @@ class Reader:
             assert isinstance(message, Frame)
             self.store.apply(Framed(worker.source.id, message, True))
 
-    def fold(self, now: float) -> None:
-        """Take all that came into the windows that are looked at."""
-        self.store.in_flight(now)
-
-    def refresh(self, now: float) -> None:
+    def refresh(self) -> None:
         """What the panel of endpoints asks for."""
-        self.store.summary(now, Window.MINUTE)
-        self.store.endpoints(now, Window.MINUTE)
-        self.store.statement_count(now, Window.MINUTE)
-        self.store.in_flight(now)
-        self.store.workers(now, Window.MINUTE)
+        self.store.summary(self.now, Window.MINUTE)
+        self.store.endpoints(self.now, Window.MINUTE)
+        self.store.statement_count(self.now, Window.MINUTE)
+        self.store.in_flight(self.now)
+        self.store.workers(self.now, Window.MINUTE)
 
-
-def round_of(traffic: Traffic, first: int, rate: int) -> Spent:
-    """Let a new reader take some seconds of traffic."""
-    reader, spent = Reader(traffic), Spent()
-    for second in range(first, first + SECONDS):
-        frames = traffic.second(second, rate)
-        half, measured = len(frames) // 2, second > first
-        for at, part in ((0.5, frames[:half]), (1.0, frames[half:])):
-            now = traffic.start + second + at
-            started = time.process_time()
-            for worker, data in part:
-                reader.take(worker, data)
-            reader.fold(now)
-            taken = time.process_time()
-            reader.refresh(now)
-            if measured:
+    def run(self, seconds: int) -> Spent:
+        """Let some seconds of traffic come, and say what they took."""
+        spent = Spent()
+        for _ in range(seconds):
+            frames = self.traffic.second(self._second, self.rate)
+            half = len(frames) // 2
+            for at, part in ((0.5, frames[:half]), (1.0, frames[half:])):
+                self.now = self.traffic.start + self._second + at
+                started = time.process_time()
+                for worker, data in part:
+                    self.take(worker, data)
+                self.store.in_flight(self.now)  # takes all that came into the windows that are looked at
+                taken = time.process_time()
+                self.refresh()
                 spent.ingest += taken - started
                 spent.refresh.append(time.process_time() - taken)
-        if measured:
-            spent.traces += rate
-    started = time.process_time()
-    reader.store.queries(now, Window.MINUTE)
-    spent.queries = time.process_time() - started
-    return spent
+            spent.traces += self.rate
+            self._second += 1
+        return spent
+
+    def queries(self) -> float:
+        """CPU seconds of looking at statements for the first time."""
+        started = time.process_time()
+        self.store.queries(self.now, Window.MINUTE)
+        return time.process_time() - started
 
 
 def main() -> None:
@@ -99,38 +106,40 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--rate", type=int, default=5_000, help="traces a second of the recorded traffic")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--warm-up", type=int, default=330, help="seconds of traffic before the first round")
     options = parser.parse_args()
     print(described("flasktop", "msgspec"))
     print(
-        f"{options.workers} workers, {options.rate:,} traces/s recorded, 5 statements each, {options.rounds} rounds\n"
+        f"{options.workers} workers, {options.rate:,} traces/s recorded, 5 statements each, {options.warm_up} s of them "
+        f"before {options.rounds} rounds\n"
     )
-    print("| endpoints × statements | traces/s (quartiles) | us a trace | refresh | at a tenth | queries, first |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    sizes = [(each, each * STATEMENTS_EACH) for each in options.endpoints]
-    loads = [Traffic(argparse.Namespace(**{**vars(options), "endpoints": e, "statements": s})) for e, s in sizes]
-    found: list[list[tuple[Spent, Spent]]] = [[] for _ in sizes]
-    for number in range(options.rounds):
-        for traffic, rounds in zip(loads, found, strict=True):
-            gc.collect()
-            first = 2 * number * SECONDS
-            full = round_of(traffic, first, options.rate)
-            rounds.append((full, round_of(traffic, first + SECONDS, max(options.rate // 10, 1))))
-    for (endpoints, statements), rounds in zip(sizes, found, strict=True):
-        _tell(endpoints, statements, rounds)
-
-
-def _tell(endpoints: int, statements: int, rounds: list[tuple[Spent, Spent]]) -> None:
-    speeds = [full.traces / full.ingest for full, _ in rounds]
-    low, high = spread(speeds)
-    speed = statistics.median(speeds)
-    refresh, tenth = (
-        statistics.median(each for spent in part for each in spent.refresh) * 1e3
-        for part in ([full for full, _ in rounds], [tenth for _, tenth in rounds])
-    )
-    queries = statistics.median(full.queries for full, _ in rounds) * 1e3
     print(
-        f"| {endpoints:,} × {statements:,} | {speed:,.0f} ({low:,.0f}–{high:,.0f}) | {1e6 / speed:.1f} "
-        f"| {refresh:.1f} ms | {tenth:.1f} ms | {queries:.0f} ms |"
+        "| endpoints × statements | traces/s (quartiles) | us a trace | just begun | refresh | at a tenth | queries |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for endpoints in options.endpoints:
+        _measure(options, endpoints)
+
+
+def _measure(options: argparse.Namespace, endpoints: int) -> None:
+    reader = Reader(options, endpoints, options.rate)
+    slow = Reader(options, endpoints, max(options.rate // 10, 1))
+    collect_seldom()
+    reader.run(1)
+    begun = reader.run(SECONDS)
+    for each in (reader, slow):
+        each.run(options.warm_up)
+    full, tenth = zip(*((reader.run(SECONDS), slow.run(SECONDS)) for _ in range(options.rounds)), strict=True)
+    speeds = [spent.speed for spent in full]
+    low, high = spread(speeds)
+    refresh, refresh_tenth = (
+        statistics.median(each for spent in rounds for each in spent.refresh) * 1e3 for rounds in (full, tenth)
+    )
+    speed = statistics.median(speeds)
+    print(
+        f"| {endpoints:,} × {endpoints * STATEMENTS_EACH:,} | {speed:,.0f} ({low:,.0f}–{high:,.0f}) "
+        f"| {1e6 / speed:.1f} | {begun.speed:,.0f} | {refresh:.1f} ms | {refresh_tenth:.1f} ms | {reader.queries() * 1e3:.0f} ms |",
+        flush=True,
     )
 
 

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
+from flasktop.commands import screen
+
 
 def described(*packages: str) -> str:
     """The machine and the versions of everything that is measured, for the head of a report."""
@@ -35,6 +37,11 @@ def _processor() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.machine()
+
+
+def collect_seldom() -> None:
+    """Let the collector run as seldom as it does under a screen."""
+    screen._collect_seldom()
 
 
 def spread(figures: Sequence[float]) -> tuple[float, float]:
