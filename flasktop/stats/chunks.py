@@ -12,9 +12,13 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
+from typing import Final
 
 from flasktop.stats.columns import PAIR_BITS, PAIR_MASK, STATEMENT_COLUMNS
 from flasktop.stats.packed import columns_of, narrowed, packed
+
+_WIDTHS: Final = {"B": 1, "H": 2, "I": 4, "Q": 8}
+"""The widths of the arrays that ``narrow`` makes, in bytes."""
 
 
 class PackedCells:
@@ -99,8 +103,12 @@ class PackedCounts:
 
 
 def counted(parts: Iterable[PackedCounts]) -> PackedCounts:
-    """Return counts in which each key occurs once."""
+    """Return the counts of several tables."""
     parts = list(parts)
+    if all(part._counts is None for part in parts):
+        keys = _joined([part.keys for part in parts])
+        if not alike(keys):
+            return PackedCounts(keys)
     total = Counter(chain.from_iterable([part.keys for part in parts if part._counts is None]))
     get = total.get
     for part in parts:
@@ -149,9 +157,10 @@ def merged(chunks: Iterable[Chunk]) -> Chunk:
     """Return one settled chunk that holds the sums of ``chunks``."""
     chunks = list(chunks)
     names = {app for chunk in chunks for app in chunk.apps}
+    cells, uses = [chunk.cells for chunk in chunks], [chunk.uses for chunk in chunks]
     one = Chunk(
-        endpoint_cells(_summed(chain.from_iterable([chunk.cells.packed() for chunk in chunks]))),
-        use_cells(chain.from_iterable([chunk.uses.items() for chunk in chunks])),
+        _united(cells) or endpoint_cells(_summed(chain.from_iterable([part.packed() for part in cells]))),
+        _united(uses) or use_cells(chain.from_iterable([part.items() for part in uses])),
         counted(chunk.statuses for chunk in chunks),
         counted(chunk.hist for chunk in chunks),
         counted(chunk.statement_hist for chunk in chunks),
@@ -159,6 +168,27 @@ def merged(chunks: Iterable[Chunk]) -> Chunk:
     )
     one.settle()
     return one
+
+
+def alike(keys: Sequence[int]) -> bool:
+    """Whether so many of ``keys`` occur more than once that summing them up pays: what is not summed up is at most
+    twice as long."""
+    return len(set(keys)) * 2 < len(keys)
+
+
+def _united(parts: Sequence[PackedCells]) -> PackedCells | None:
+    """The cells of several tables one after the other; None where they had better be summed up."""
+    keys = _joined([part.keys for part in parts])
+    if alike(keys):
+        return None
+    return PackedCells(keys, [_joined(columns) for columns in zip(*[part.columns for part in parts], strict=True)])
+
+
+def _joined(parts: Sequence[array[int]]) -> array[int]:
+    """Arrays one after the other, as bytes where they are of one width."""
+    code = max([part.typecode for part in parts], key=_WIDTHS.__getitem__, default="B")
+    data = [(part if part.typecode == code else array(code, part)).tobytes() for part in parts]
+    return array(code, b"".join(data))
 
 
 def _summed(items: Iterable[tuple[int, int]]) -> dict[int, int]:

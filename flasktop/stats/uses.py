@@ -9,7 +9,7 @@ from operator import add
 from typing import Final
 
 from flasktop.protocol.records import Folded, Span
-from flasktop.stats.chunks import PackedCells, PackedCounts, use_cells
+from flasktop.stats.chunks import PackedCells, PackedCounts, alike, use_cells
 from flasktop.stats.columns import STATEMENT_BITS, STATEMENT_COLUMNS
 from flasktop.stats.histogram import KEY_BITS, buckets
 from flasktop.stats.packed import WORD, bounded, narrow
@@ -62,10 +62,8 @@ class Uses:
                 self.ran.add(statement)
 
     def pack(self) -> tuple[PackedCells, PackedCounts]:
-        """Return the cells and the distributions of all that was taken.
-
-        They are summed up only where that pays: what is not is at most twice as long."""
-        if len(set(self._keys)) * 2 < len(self._keys):
+        """Return the cells and the distributions of all that was taken, summed up only where that pays."""
+        if alike(self._keys):
             cells = use_cells(zip(self._keys, *self._columns, strict=True))
             return cells, PackedCounts.of(Counter(self._time_keys))
         columns = [narrow(column.tobytes()) for column in self._columns]

@@ -110,12 +110,10 @@ def main() -> None:
     options = parser.parse_args()
     print(described("flasktop", "msgspec"))
     print(
-        f"{options.workers} workers, {options.rate:,} traces/s recorded, 5 statements each, {options.warm_up} s of them "
-        f"before {options.rounds} rounds\n"
+        f"{options.workers} workers, {options.rate:,} traces/s recorded, 5 statements each; {options.warm_up} s of them"
     )
-    print(
-        "| endpoints × statements | traces/s (quartiles) | us a trace | just begun | refresh | at a tenth | queries |"
-    )
+    print(f"before {options.rounds} rounds\n")
+    print("| endpoints × statements | traces/s (quartiles) | us each | just begun | refresh | at a tenth | queries |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for endpoints in options.endpoints:
         _measure(options, endpoints)
@@ -138,7 +136,8 @@ def _measure(options: argparse.Namespace, endpoints: int) -> None:
     speed = statistics.median(speeds)
     print(
         f"| {endpoints:,} × {endpoints * STATEMENTS_EACH:,} | {speed:,.0f} ({low:,.0f}–{high:,.0f}) "
-        f"| {1e6 / speed:.1f} | {begun.speed:,.0f} | {refresh:.1f} ms | {refresh_tenth:.1f} ms | {reader.queries() * 1e3:.0f} ms |",
+        f"| {1e6 / speed:.1f} | {begun.speed:,.0f} "
+        f"| {refresh:.1f} ms | {refresh_tenth:.1f} ms | {reader.queries() * 1e3:.0f} ms |",
         flush=True,
     )
 

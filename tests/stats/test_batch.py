@@ -11,7 +11,7 @@ import pytest
 from flasktop.protocol.records import UNKNOWN, Folded, Trace
 from flasktop.stats.batch import ENOUGH, Batch
 from flasktop.stats.chunks import Chunk, merged
-from flasktop.stats.columns import ENDPOINT_COLUMNS, ROW_BITS, STATEMENT_MASK
+from flasktop.stats.columns import BYTES, ENDPOINT_COLUMNS, ROW_BITS, S_EXECUTE, STATEMENT_MASK
 from flasktop.stats.encoded import encoded
 from flasktop.stats.rings import Kept, Rings
 from flasktop.stats.rows import Rows, parts_of
@@ -148,6 +148,30 @@ def test_merging_seconds_keeps_their_sums() -> None:
     assert cells(one) == plain_cells(traces)
     assert {parts_of(pair): sums for pair, sums in uses(one).items()} == plain_uses(traces)
     assert sum(count for _, count in one.statement_hist.items()) == sum(len(trace.spans) for trace in traces)
+
+
+@pytest.mark.parametrize(("spread", "length"), [(40, 40), (2, 2)])
+def test_merging_sums_up_only_where_it_pays(spread: int, length: int) -> None:
+    """Where hardly two share a cell, what came stands one after the other."""
+    chunks = []
+    for number in range(40):
+        second = Second(endpoints=40, statements=40)
+        second.take([make_trace(number, number % spread, spans=[make_span(number % spread)])])
+        chunks.append(second.batch.pack())
+    one = merged(chunks)
+
+    assert [len(list(table.counts())) for table in (one.cells, one.uses)] == [length, length]
+    assert sum(count for _, count in one.uses.counts()) == 40
+
+
+def test_merging_joins_columns_of_any_width() -> None:
+    second, other = Second(), Second()
+    second.take([make_trace(0, 0, bytes_sent=3, spans=[make_span(0, execute_ms=0.001)])])
+    other.take([make_trace(1, 1, bytes_sent=5_000_000_000, spans=[make_span(1, execute_ms=90_000)])])
+    one = merged([second.batch.pack(), other.batch.pack()])
+
+    assert [sums[BYTES] for sums in cells(one).values()] == [3, 5_000_000_000]
+    assert [sums[S_EXECUTE] for sums in uses(one).values()] == [1, 90_000_000]
 
 
 def test_what_was_folded_counts_in_full() -> None:
