@@ -11,12 +11,13 @@ from typing import Final
 from flasktop.client.evidence import EvidenceFetcher
 from flasktop.client.profile import Asking
 from flasktop.findings.facts import Facts, Limits
-from flasktop.findings.inspect import Report, inspect
+from flasktop.findings.inspect import Report, inspecting
 from flasktop.findings.model import Rule
 from flasktop.findings.registry import RULES
 from flasktop.stats.heaps import Heaps
 from flasktop.stats.store import Store
 from flasktop.stats.views import Window
+from flasktop.steps import Steps, finished
 
 PATIENCE_S: Final = 20.0
 """How long evidence is waited for by default: three sampled profiles, one after the other, and plans meanwhile."""
@@ -50,6 +51,10 @@ class Inspection:
 
     def look(self, window: Window, app: str | None = None) -> Report:
         """What the rules say now, with the evidence that is there."""
+        return finished(self.looking(window, app))
+
+    def looking(self, window: Window, app: str | None = None) -> Steps[Report]:
+        """Look step by step, for a screen that has keys to answer in between; the store must take nothing meanwhile."""
         facts = Facts(
             self._store,
             self._clock(),
@@ -59,7 +64,7 @@ class Inspection:
             limits=self._looking.limits,
             heaps=self._heaps,
         )
-        report = inspect(facts, self._looking.rules)
+        report = yield from inspecting(facts, self._looking.rules)
         return replace(report, faults=(*report.faults, *self.fetcher.faults.values()))
 
     async def settle(self, window: Window, app: str | None = None) -> Report:

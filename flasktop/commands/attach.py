@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flasktop.client.collect import find
 from flasktop.commands.output import USAGE
 from flasktop.commands.screen import has_terminal, show
 
@@ -16,6 +15,7 @@ FIRST_S = 60.0
 """Seconds of history that come first, so that the newest minute stands at once; older history follows, newest first."""
 
 if TYPE_CHECKING:
+    from flasktop.findings.facts import Limits
     from flasktop.tui.options import AttachOptions
 
 
@@ -35,6 +35,8 @@ def attach(target: str | None, *, directory: str | None, options: AttachOptions)
         )
         return USAGE
     if target is not None:
+        from flasktop.client.collect import find
+
         asyncio.run(find(target, directory=directory))
     from flasktop.client.watch import Watcher
     from flasktop.tui.app import FlasktopApp
@@ -58,8 +60,6 @@ def screen_options(
     Raises:
         click.BadParameter, ConfigurationError: a value that the screen does not take.
     """
-    from flasktop.findings.facts import Limits
-    from flasktop.findings.registry import THRESHOLDS
     from flasktop.stats.views import Window
     from flasktop.tui.options import AttachOptions
 
@@ -69,9 +69,16 @@ def screen_options(
         theme=theme,
         columns=dict(map(_panel_columns, columns)),
         interval=interval,
-        limits=Limits.parse(thresholds, THRESHOLDS),
+        limits=_limits(thresholds) if thresholds else None,
         evidence=evidence,
     )
+
+
+def _limits(thresholds: tuple[str, ...]) -> Limits:
+    from flasktop.findings.facts import Limits
+    from flasktop.findings.registry import THRESHOLDS
+
+    return Limits.parse(thresholds, THRESHOLDS)
 
 
 def _panel_columns(text: str) -> tuple[str, tuple[str, ...]]:

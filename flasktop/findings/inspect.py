@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flasktop.findings.evidence import Need
-from flasktop.findings.facts import Facts
 from flasktop.findings.model import Finding, Rule, Severity
+from flasktop.steps import Steps, finished
+
+if TYPE_CHECKING:
+    from flasktop.findings.evidence import Need
+    from flasktop.findings.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,24 @@ class Report:
 
 def inspect(facts: Facts, rules: Sequence[Rule]) -> Report:
     """Run the rules. A rule that fails takes no other with it, and is named."""
+    return finished(inspecting(facts, rules))
+
+
+def inspecting(facts: Facts, rules: Sequence[Rule]) -> Steps[Report]:
+    """Run the rules as ``inspect`` does, a rule or a thing that it says a step. What ``facts`` are read from must stand
+    still until the end."""
     findings: dict[Hashable, Finding] = {}
     needs: dict[Need, None] = {}
-    faults = [fault for rule in rules if (fault := _run(rule, facts, findings, needs))]
+    faults: list[str] = []
+    for rule in rules:
+        fault = yield from _run(rule, facts, findings, needs)
+        if fault:
+            faults.append(fault)
     ordered = sorted(findings.values(), key=lambda finding: finding.rank, reverse=True)
     return Report(tuple(ordered), tuple(needs), tuple(faults))
 
 
-def _run(rule: Rule, facts: Facts, findings: dict[Hashable, Finding], needs: dict[Need, None]) -> str:
+def _run(rule: Rule, facts: Facts, findings: dict[Hashable, Finding], needs: dict[Need, None]) -> Steps[str]:
     """Take in what one rule says; return what went wrong, in words."""
     try:
         for said in rule.check(facts):
@@ -44,6 +58,8 @@ def _run(rule: Rule, facts: Facts, findings: dict[Hashable, Finding], needs: dic
                 findings.setdefault(said.key, said)
             else:
                 needs[said] = None
+            yield
     except Exception as error:  # noqa: BLE001 - a fault of one rule is shown, and the screen goes on
         return f"The rule {rule.name} failed: {type(error).__name__}: {error}"
+    yield
     return ""

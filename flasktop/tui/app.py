@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
@@ -14,27 +14,30 @@ from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
 from flasktop.client.apps import RunningApp
-from flasktop.protocol.events import CaughtUp, Event, Joined, WorkerId
+from flasktop.protocol.events import WorkerId
 from flasktop.protocol.text import neutral
 from flasktop.stats.store import Store
 from flasktop.stats.views import Summary, Window
 from flasktop.tui import settings
-from flasktop.tui.commands import Commands
+from flasktop.tui.commands import PALETTE_CSS, Commands
 from flasktop.tui.feed import LiveFeed
 from flasktop.tui.findings import FindingsDesk
 from flasktop.tui.heaps import HeapDesk
+from flasktop.tui.intake import Intake
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.memory import Memory
 from flasktop.tui.options import AttachOptions
-from flasktop.tui.panels.base import ListPanel
-from flasktop.tui.screens.columns import ColumnsScreen
-from flasktop.tui.screens.help import HelpScreen
+from flasktop.tui.screens.base import visible
 from flasktop.tui.screens.main import MainScreen
 from flasktop.tui.screens.start import StartScreen
 from flasktop.tui.source import Source
 from flasktop.tui.state import Status, connection_of
 from flasktop.tui.themes import CYCLE, OWN
 from flasktop.tui.widgets.summary import SummaryBar
+
+START_S: Final = 0.25
+"""How long an app that runs may take to show itself before the start screen says that there is none. It is searched
+for as often."""
 
 INTERVALS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """What ``+`` and ``-`` go through, in seconds."""
@@ -58,14 +61,7 @@ class FlasktopApp(App[None]):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Commands}
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
 
-    CSS = """
-    Toast { background: $panel; }
-    CommandPalette > Vertical { width: 90; max-width: 100%; background: $panel; }
-    CommandPalette #--input { background: $panel; border: none; height: 3; }
-    CommandPalette SearchIcon { display: none; }
-    CommandPalette CommandInput { padding-left: 2; }
-    CommandPalette CommandList { border: none; background: $panel; scrollbar-size-vertical: 1; padding-bottom: 1; }
-    """
+    CSS = PALETTE_CSS
 
     def __init__(
         self,
@@ -92,11 +88,13 @@ class FlasktopApp(App[None]):
             source,
             clock,
             self.tick,
+            self._looked,
             options.limits,
             self.heaps.heaps,
             evidence=options.evidence,
         )
-        self._begun = False
+        self.intake = Intake(self.store, lambda: self.findings.looking, self._news)
+        self._due = False
         self._frozen_at: float | None = None
         self._timer: Timer | None = None
 
@@ -106,9 +104,8 @@ class FlasktopApp(App[None]):
     def on_mount(self) -> None:
         if self.memory.trouble:
             self.say(self.memory.trouble, warn=True)
-        self.run_worker(self.source.run(self._take), name="source", exit_on_error=True)
-        self._look_for_app()
-        self.set_interval(0.25, self._look_for_app)
+        self.run_worker(self.source.run(self.intake.take), name="source", exit_on_error=True)
+        self.set_interval(START_S, self._look_for_app)
         self._run_timer()
         self.screen_change_signal.subscribe(self, self._screen_changed)
 
@@ -118,13 +115,10 @@ class FlasktopApp(App[None]):
 
     # Events in
 
-    def _take(self, events: Sequence[Event]) -> None:
-        for event in events:
-            self.store.apply(event)
-            if not self._begun and isinstance(event, (Joined, CaughtUp)):
-                self._begun = isinstance(event, CaughtUp)
-                self.call_later(self._look_for_app)
-                self.call_later(self.tick)  # the first picture waits for no timer
+    def _news(self) -> None:
+        """The first picture waits for no timer."""
+        self.call_later(self._look_for_app)
+        self.call_later(self.tick)
 
     def _look_for_app(self) -> None:
         """Show the start screen until there is an app to watch, and the main one as soon as there is."""
@@ -151,33 +145,41 @@ class FlasktopApp(App[None]):
         self._timer = self.set_interval(self.interval, self.tick)
 
     def tick(self) -> None:
-        """One refresh: move on to the present (unless frozen) and show it."""
+        """One refresh: move on to the present (unless frozen) and show it; at the end of a look that is under way."""
+        if self.findings.looking:
+            self._due = True
+            return
         self.feed.refresh()
-        if not self.feed.frozen and self.source.chosen is not None:
-            self.findings.look(self.feed.app)
         self.show_now()
+        if not self.feed.frozen and self.source.chosen is not None:
+            self.call_after_refresh(self._look)
+
+    def _look(self) -> None:
+        if not self.feed.frozen:
+            self.findings.look(self.feed.app)
+
+    def _looked(self, different: bool) -> None:
+        """Go on with what waited for the end of a look, and show what was found, where it is ``different``."""
+        self.intake.go_on()
+        if self._due:
+            self._due = False
+            self.call_later(self.tick)
+        elif different:
+            self.call_later(self.show_now)
 
     def show_now(self) -> None:
         """Let everything visible show what the feed says."""
         if not self.screen_stack:
             return
         if isinstance(self.screen, StartScreen):
-            self.screen.refresh_view()
+            if self.screen.is_mounted:
+                self.screen.refresh_view()
             return
-        for screen in self._visible_screens():
+        for screen in visible(self.screen_stack):
             self._show_summary(screen)
             refresh_view = getattr(screen, "refresh_view", None)
             if refresh_view is not None and screen.is_mounted:
                 refresh_view()
-
-    def _visible_screens(self) -> list[Screen[Any]]:
-        """The topmost screen, and those that shine through the dialogs above them."""
-        visible: list[Screen[Any]] = []
-        for screen in reversed(self.screen_stack):
-            visible.append(screen)
-            if not isinstance(screen, ModalScreen):
-                break
-        return visible
 
     def _show_summary(self, screen: Screen[Any]) -> None:
         feed, summary = self.feed, self._summary()
@@ -199,6 +201,8 @@ class FlasktopApp(App[None]):
         return cast("tuple[Scope, ...]", scopes)
 
     def action_help(self) -> None:
+        from flasktop.tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, ModalScreen):
             self.push_screen(HelpScreen(self.scopes_of(self.screen)))
 
@@ -207,6 +211,7 @@ class FlasktopApp(App[None]):
             self._frozen_at = None
             self.feed.thaw()
         else:
+            self.findings.finish()
             self.feed.freeze()
             self._frozen_at = time.time()
         self.show_now()
@@ -273,6 +278,7 @@ class FlasktopApp(App[None]):
         self.call_after_refresh(self.show_now)
 
     def action_reset(self) -> None:
+        self.findings.finish()
         self.store.reset(self.clock())
         if self.feed.frozen:
             self.action_freeze()
@@ -291,15 +297,3 @@ class FlasktopApp(App[None]):
         self.notify(
             neutral(message), severity="warning" if warn else "information", timeout=6 if warn else 2, markup=False
         )
-
-    def choose_columns(self, panel: ListPanel[Any]) -> None:
-        """Ask which columns a panel shows."""
-
-        def chosen(names: tuple[str, ...] | None) -> None:
-            if names is not None:
-                panel.chosen_columns = names
-                self.memory.remember(panel)
-                panel.refresh_view()
-
-        here = [column.name for column in panel.visible_columns]
-        self.push_screen(ColumnsScreen(panel.title, panel.offered_columns, here), chosen)

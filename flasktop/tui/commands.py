@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 Command = tuple[str, str, Callable[[], object]]
 """Its name, what it does, and doing it."""
+
+
+PALETTE_CSS: Final = """
+Toast { background: $panel; }
+CommandPalette > Vertical { width: 90; max-width: 100%; background: $panel; }
+CommandPalette #--input { background: $panel; border: none; height: 3; }
+CommandPalette SearchIcon { display: none; }
+CommandPalette CommandInput { padding-left: 2; }
+CommandPalette CommandList { border: none; background: $panel; scrollbar-size-vertical: 1; padding-bottom: 1; }
+"""
+"""How the palette, and the words in the corner that answer it, look."""
 
 
 class Commands(Provider):

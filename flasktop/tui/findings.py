@@ -1,23 +1,27 @@
-"""The findings of a running attach: rules are asked now and then, and evidence is fetched behind the scenes."""
+"""The findings of a running attach: rules are asked now and then, in short turns between which keys are answered, and
+evidence is fetched behind the scenes."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from flasktop.client.inspection import Inspection, Looking
-from flasktop.findings.evidence import Need
-from flasktop.findings.facts import Limits
 from flasktop.findings.inspect import Report
 from flasktop.findings.model import Finding, FindingKey, Severity
-from flasktop.stats.heaps import Heaps
-from flasktop.stats.store import Store
 from flasktop.stats.views import Window
-from flasktop.tui.source import Source
+from flasktop.steps import Steps, finished, timed
+from flasktop.tui.turns import in_turns, turn
 
 if TYPE_CHECKING:
     from textual.app import App
+
+    from flasktop.client.inspection import Inspection
+    from flasktop.findings.evidence import Need
+    from flasktop.findings.facts import Limits
+    from flasktop.stats.heaps import Heaps
+    from flasktop.stats.store import Store
+    from flasktop.tui.source import Source
 
 LOOK_S: Final = 2.0
 """Seconds between looks at least."""
@@ -31,8 +35,12 @@ WINDOW: Final = Window.FIVE_MINUTES
 
 class FindingsDesk:
     """Asks the rules about ``store`` and fetches evidence from ``source``. ``clock`` is the reader's, in seconds;
-    ``changed`` is called when evidence has come; ``heaps`` are those that this reader takes.
-    ``evidence`` False: nothing is asked of the workers."""
+    ``changed`` is called when evidence has come; ``seen`` at the end of each look, with whether it found something
+    else than the one before. ``heaps`` are those that this reader takes. ``evidence`` False: nothing is asked of the
+    workers.
+
+    While ``looking``, the store must take no event: a look is at one moment, however many turns it takes.
+    """
 
     def __init__(
         self,
@@ -41,6 +49,7 @@ class FindingsDesk:
         source: Source,
         clock: Callable[[], float],
         changed: Callable[[], None],
+        seen: Callable[[bool], None],
         limits: Limits | None = None,
         heaps: Heaps | None = None,
         *,
@@ -48,33 +57,66 @@ class FindingsDesk:
     ) -> None:
         self.report = Report()
         self.marks: dict[Hashable, Severity] = {}
-        self._app, self._clock, self._changed = app, clock, changed
-        self._inspection = Inspection(store, source, Looking(limits or Limits()), clock=clock, heaps=heaps)
+        self._app, self._clock, self._changed, self._seen = app, clock, changed, seen
+        self._store, self._source, self._limits, self._heaps = store, source, limits, heaps
         self._evidence = evidence
         self._next = float("-inf")
         self._of: str | None = None
+        self._steps: Steps[None] | None = None
+
+    @cached_property
+    def _inspection(self) -> Inspection:
+        from flasktop.client.inspection import Inspection, Looking  # the first picture waits for none of the rules
+        from flasktop.findings.facts import Limits
+
+        looking = Looking(self._limits or Limits())
+        return Inspection(self._store, self._source, looking, clock=self._clock, heaps=self._heaps)
 
     @property
     def gathering(self) -> bool:
         """Whether evidence is being fetched."""
-        return self._inspection.fetcher.busy
+        return "_inspection" in self.__dict__ and self._inspection.fetcher.busy
+
+    @property
+    def looking(self) -> bool:
+        """Whether a look is under way."""
+        return self._steps is not None
 
     def find(self, key: FindingKey) -> Finding | None:
         """A finding of the last look."""
         return next((finding for finding in self.report.findings if finding.key == key), None)
 
     def look(self, app: str | None = None) -> None:
-        """Ask the rules, if it is time, about one ``app`` or all; and have fetched what they want."""
+        """Ask the rules, if it is time, about one ``app`` or all; and have fetched what they want. What takes longer
+        than a turn goes on by itself."""
         at = self._clock()
-        if at < self._next and app == self._of:
+        if self.looking or (at < self._next and app == self._of):
             return
-        begun = time.perf_counter()
         self._of = app
-        self.report = self._inspection.look(WINDOW, app)
+        self._steps = steps = self._look(at, app)
+        if not turn(steps):
+            self._app.run_worker(in_turns(steps), group="look", exit_on_error=True)
+
+    def finish(self) -> None:
+        """Bring the look that is under way to its end, before the store changes under it."""
+        if self._steps is not None:
+            finished(self._steps)
+
+    def _look(self, at: float, app: str | None) -> Steps[None]:
+        before = self._told
+        self.report, took = yield from timed(self._inspection.looking(WINDOW, app))
         self.marks = _marks(self.report)
-        self._next = at + max(LOOK_S, (time.perf_counter() - begun) / SHARE)
+        self._next = at + max(LOOK_S, took / SHARE)
+        self._steps = None
         for need in self._inspection.fetcher.due(self.report.needs) if self._evidence else ():
             self._app.run_worker(self._fetch(need), group="evidence", exit_on_error=True)
+        self._seen(self._told != before)
+
+    @property
+    def _told(self) -> tuple[Hashable, ...]:
+        """What is seen of the findings wherever they are not listed."""
+        findings = self.report.findings
+        return (*((finding.key, finding.severity) for finding in findings), *self.report.faults)
 
     async def _fetch(self, need: Need) -> None:
         await self._inspection.fetcher.fetch(need)

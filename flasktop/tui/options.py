@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flasktop.findings.facts import Limits
 from flasktop.stats.views import Window
+
+if TYPE_CHECKING:
+    from flasktop.findings.facts import Limits
 
 
 @dataclass(frozen=True, slots=True)

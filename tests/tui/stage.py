@@ -77,6 +77,8 @@ class Stage:
         self.clock.now += seconds
         self.app.tick()
         await self.pilot.pause()
+        await self.until(lambda: not self.app.findings.looking)
+        await self.pilot.pause()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for what happens by itself."""
@@ -119,6 +121,8 @@ async def _play(
     async with app.run_test(size=size) as pilot:
         stage = Stage(app, pilot, clock, source, shop)
         await pilot.pause()
+        if source.chosen is None:
+            await stage.until(lambda: not stage.on_main)
         await stage.refresh()
         await act(stage)
 

@@ -5,7 +5,7 @@ import pytest
 from flasktop.findings.model import Severity
 from flasktop.findings.rules import repeated
 from flasktop.stats.views import EndpointKey
-from flasktop.tui.detail import EndpointScreen
+from flasktop.tui.detail.endpoint import EndpointScreen
 from flasktop.tui.detail.finding import FindingScreen
 from flasktop.tui.options import AttachOptions
 from tests.tui.shop import Shop

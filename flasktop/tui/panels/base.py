@@ -226,6 +226,8 @@ class ListPanel(Vertical, Generic[R]):
         return self.key(row) not in self.hidden and (not self.filter or self.filter.passes(self.text(row)))
 
     def _emptiness(self, all_rows: int, window: Window) -> str:
+        if self.flasktop.source.chosen is None:
+            return ""  # nobody knows yet whether there is an app
         if not all_rows:
             return self.nothing(window)
         if self.filter:

@@ -147,7 +147,7 @@ class EndpointsPanel(ListPanel[EndpointRow]):
         return f"{row.key.method} {row.key.route}"
 
     def opened(self, row: EndpointRow) -> Screen[None]:
-        from flasktop.tui.detail import EndpointScreen
+        from flasktop.tui.detail.endpoint import EndpointScreen
 
         return EndpointScreen(row.key)
 

@@ -13,7 +13,6 @@ from flasktop.findings.words import endpoint_name, place
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.views import EndpointKey, StatementKey, Window
 from flasktop.tui.columns import Column
-from flasktop.tui.detail.finding_page import as_text, brief_lines
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.severity import marked_word, severity_style
 from flasktop.tui.draw.text import fit, fit_left, safe
@@ -123,6 +122,8 @@ class FindingsPanel(ListPanel[Finding]):
         return " ".join((row.severity.word, row.rule, about(row), row.title, place(row.fix.file, row.fix.line)))
 
     def copied(self, row: Finding) -> str:
+        from flasktop.tui.detail.finding_page import as_text
+
         return as_text(row)
 
     def opened(self, row: Finding) -> Screen[None]:
@@ -144,5 +145,7 @@ class FindingsPanel(ListPanel[Finding]):
         return [*notes, *(Note(safe(fault), "warn") for fault in desk.report.faults)]
 
     def preview(self, row: Finding, feed: Feed) -> Drawing | None:
+        from flasktop.tui.detail.finding_page import brief_lines
+
         root = directory(feed)
         return lambda width, height, palette: brief_lines(row, root, width, height, palette)

@@ -136,7 +136,7 @@ class LogPanel(ListPanel[TraceView]):
         return f"{row.key.method} {row.path}"
 
     def opened(self, row: TraceView) -> Screen[None]:
-        from flasktop.tui.detail import TraceScreen
+        from flasktop.tui.detail.trace import TraceScreen
 
         return TraceScreen(row.id, siblings=[each.id for each in self.table.rows])
 

@@ -139,7 +139,7 @@ class QueriesPanel(ListPanel[QueryRow]):
         return row.key.text
 
     def opened(self, row: QueryRow) -> Screen[None]:
-        from flasktop.tui.detail import StatementScreen
+        from flasktop.tui.detail.statement import StatementScreen
 
         return StatementScreen(row.key)
 

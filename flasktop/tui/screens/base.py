@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.events import Resize
 from textual.geometry import Size
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from flasktop.tui.feed import Feed
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 
 SMALLEST = Size(60, 12)
 """Below this a screen says so instead of showing half of itself."""
+
+
+def visible(stack: Sequence[Screen[Any]]) -> list[Screen[Any]]:
+    """The topmost screen of ``stack``, and those that shine through the dialogs above them."""
+    seen: list[Screen[Any]] = []
+    for screen in reversed(stack):
+        seen.append(screen)
+        if not isinstance(screen, ModalScreen):
+            break
+    return seen
 
 
 class ViewScreen(Screen[None]):

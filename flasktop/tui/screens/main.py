@@ -186,7 +186,19 @@ class MainScreen(ViewScreen):
             self.flasktop.copy(self.active.copied(row))
 
     def action_columns(self) -> None:
-        self.flasktop.choose_columns(self.active)
+        """Ask which columns the panel shows."""
+        from flasktop.tui.screens.columns import ColumnsScreen
+
+        panel = self.active
+
+        def chosen(names: tuple[str, ...] | None) -> None:
+            if names is not None:
+                panel.chosen_columns = names
+                self.flasktop.memory.remember(panel)
+                panel.refresh_view()
+
+        here = [column.name for column in panel.visible_columns]
+        self.app.push_screen(ColumnsScreen(panel.title, panel.offered_columns, here), chosen)
 
     def commands(self) -> Iterator[Command]:
         """What the palette offers for the panel that is shown, beside its keys."""

@@ -11,7 +11,9 @@ import pytest
 from textual.pilot import Pilot
 
 from flasktop.stats.views import EndpointKey, StatementKey, TraceId
-from flasktop.tui.detail import EndpointScreen, StatementScreen, TraceScreen
+from flasktop.tui.detail.endpoint import EndpointScreen
+from flasktop.tui.detail.statement import StatementScreen
+from flasktop.tui.detail.trace import TraceScreen
 from flasktop.tui.detail.screen import Crumbs, DetailScreen
 from tests.tui.detail.synthetic import (
     CART,
