@@ -13,6 +13,7 @@ from flasktop.stats.cacheability import Cacheability
 from flasktop.stats.heaps import Heaps
 from flasktop.stats.in_flight import InFlightView
 from flasktop.stats.memory_views import MemoryRow
+from flasktop.stats.pictures import Wanted
 from flasktop.stats.served import Served
 from flasktop.stats.store import Store
 from flasktop.stats.views import (
@@ -91,7 +92,7 @@ class Facts:
         self._limits = limits or Limits()
         self._survey = store.survey(now, window, app=app)
         self._endpoints: dict[Window, tuple[EndpointRow, ...]] = {}
-        self._queries: tuple[QueryRow, ...] | None = None
+        self._memory: tuple[MemoryRow, ...] | None = None
         self._details: dict[EndpointKey, EndpointDetail | None] = {}
         self._statements: dict[StatementKey, StatementDetail | None] = {}
 
@@ -143,11 +144,10 @@ class Facts:
         """Whether a cache would have answered an endpoint's requests in the last minutes; None where nothing tells."""
         return self._store.cacheability(key, self.now)
 
-    def queries(self) -> tuple[QueryRow, ...]:
-        """The statements that ran, the most total time first."""
-        if self._queries is None:
-            self._queries = self._survey.queries()
-        return self._queries
+    def queries(self, wanted: Wanted) -> tuple[QueryRow, ...]:
+        """The statements that ran and are ``wanted``, the most total time first. Rows are made of those alone: of
+        thousands, few are suspects."""
+        return self._survey.queries(wanted)
 
     def statement(self, key: StatementKey) -> StatementDetail | None:
         """Who runs a statement, and the slowest requests that did."""
@@ -167,7 +167,10 @@ class Facts:
 
     def memory(self) -> tuple[MemoryRow, ...]:
         """The memory of the workers that are there now."""
-        return tuple(row for row in self._store.memory(self.now, self.window) if row.state in ("live", "silent"))
+        if self._memory is None:
+            rows = self._store.memory(self.now, self.window)
+            self._memory = tuple(row for row in rows if row.state in ("live", "silent"))
+        return self._memory
 
     def in_flight(self) -> InFlightView:
         return self._store.in_flight(self.now, app=self.app)

@@ -98,6 +98,12 @@ class Histogram:
         self._counts[position] += count
         self.total += count
 
+    def copy(self) -> Histogram:
+        """Return another one with the same counts."""
+        made = Histogram.__new__(Histogram)
+        made._low, made._counts, made.total = self._low, self._counts[:], self.total
+        return made
+
     def record(self, us: int) -> None:
         """Count one duration."""
         self.add(bucket(us), 1)
@@ -118,7 +124,7 @@ class Histogram:
         return ((low + position, count) for position, count in enumerate(self._counts) if count)
 
     def quantiles(self, *fractions: float) -> tuple[float | None, ...]:
-        """Return quantiles in microseconds for ascending ``fractions``, None where nothing was counted.
+        """Return quantiles in microseconds for ``fractions``, None where nothing was counted.
 
         By the nearest rank: the smallest value that at least the fraction q of all values do not exceed. So the
         95th percentile of few requests is the slowest of them, as one expects (the DDSketch paper's

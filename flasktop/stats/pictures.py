@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 from flasktop.stats.columns import (
@@ -26,11 +26,13 @@ from flasktop.stats.columns import (
     STATEMENTS,
     WAIT,
 )
-from flasktop.stats.histogram import RELATIVE_ERROR, Histogram, bounds
+from flasktop.stats.histogram import Histogram, bounds
+from flasktop.stats.latencies import Latencies
 from flasktop.stats.rows import parts_of
 from flasktop.stats.selection import Selection
 from flasktop.stats.split import phases_of, split_of
-from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementUse
+from flasktop.stats.trends import TrendWindow
+from flasktop.stats.views import Bar, EndpointRow, QueryRow, StatementKey, StatementUse
 
 _MAX_BARS = 24
 
@@ -39,14 +41,16 @@ def endpoint_rows(selection: Selection) -> tuple[EndpointRow, ...]:
     """Return the rows of endpoints, the most total time first."""
     total = sum(sums[DURATION] for sums in selection.endpoints.values())
     ordered = sorted(selection.endpoints.items(), key=lambda item: (-item[1][DURATION], item[0]))
-    return tuple(endpoint_row(selection, row, sums, total) for row, sums in ordered)
+    trend_of = _trends(selection.endpoint_trend)
+    return tuple([endpoint_row(selection, row, sums, total, trend_of(row)) for row, sums in ordered])
 
 
-def endpoint_row(selection: Selection, row: int, sums: Sequence[int], total_us: int) -> EndpointRow:
-    """Return one row; ``total_us`` is the time of all endpoints."""
+def endpoint_row(
+    selection: Selection, row: int, sums: Sequence[int], total_us: int, trend: tuple[float, ...] | None = None
+) -> EndpointRow:
+    """Return one row; ``total_us`` is the time of all endpoints, ``trend`` its own where that is known already."""
     info = selection.rows.endpoints[row]
     count = sums[COUNT]
-    p50, p95, p99, largest = _quantiles(selection.hists.get(row), selection.maxima.get(row, 0))
     return EndpointRow(
         key=info.key,
         endpoint=info.endpoint,
@@ -54,10 +58,7 @@ def endpoint_row(selection: Selection, row: int, sums: Sequence[int], total_us: 
         errors=sums[ERRORS],
         rate=count / selection.seconds,
         mean_ms=_mean(sums[DURATION], count),
-        p50_ms=p50,
-        p95_ms=p95,
-        p99_ms=p99,
-        max_ms=largest,
+        latencies=Latencies(selection.hists.get(row), selection.maxima.get(row, 0)),
         first_byte_ms=_mean(sums[FIRST_BYTE], sums[FIRST_BYTE_KNOWN]),
         sql_per_request=sums[STATEMENTS] / count,
         rows_per_request=sums[ROWS] / count,
@@ -70,22 +71,37 @@ def endpoint_row(selection: Selection, row: int, sums: Sequence[int], total_us: 
         split=split_of(sums),
         phases=phases_of(sums),
         statuses=MappingProxyType(dict(sorted(selection.statuses.get(row, {}).items()))),
-        trend=selection.endpoint_trend.of(row),
+        trend=selection.endpoint_trend.of(row) if trend is None else trend,
     )
 
 
-def query_rows(selection: Selection) -> tuple[QueryRow, ...]:
-    """Return the rows of queries, the most total time first."""
-    total = _statement_time(selection)
-    ordered = sorted(selection.statements.items(), key=lambda item: (-_time(item[1]), item[0]))
-    return tuple(query_row(selection, row, sums, total) for row, sums in ordered)
+Wanted = Callable[[StatementKey, Sequence[int]], bool]
+"""Chooses statements by their key and their sums (``stats.columns``), before rows are made of them."""
 
 
-def query_row(selection: Selection, row: int, sums: Sequence[int], total_us: int) -> QueryRow:
-    """Return one row; ``total_us`` is the time of all statements."""
+def query_rows(selection: Selection, wanted: Wanted | None = None) -> tuple[QueryRow, ...]:
+    """Return the rows of queries (those that are ``wanted``), the most total time first."""
+    total, infos = _statement_time(selection), selection.rows.statements
+    chosen = [
+        (row, sums) for row, sums in selection.statements.items() if wanted is None or wanted(infos[row].key, sums)
+    ]
+    chosen.sort(key=lambda item: (-_time(item[1]), item[0]))
+    trend_of = selection.statement_trend.of if wanted is not None else _trends(selection.statement_trend)
+    return tuple([query_row(selection, row, sums, total, trend_of(row)) for row, sums in chosen])
+
+
+def _trends(window: TrendWindow) -> Callable[[int], tuple[float, ...]]:
+    """The trend by row, for who asks for nearly all."""
+    table, none = window.table(), window.none
+    return lambda row: table[row] if row < len(table) else none
+
+
+def query_row(
+    selection: Selection, row: int, sums: Sequence[int], total_us: int, trend: tuple[float, ...] | None = None
+) -> QueryRow:
+    """Return one row; ``total_us`` is the time of all statements, ``trend`` its own where that is known already."""
     info = selection.rows.statements[row]
     count, time = sums[S_COUNT], _time(sums)
-    _, p95, _, largest = _quantiles(selection.statement_hists.get(row), 0)
     return QueryRow(
         key=info.key,
         dialect=info.dialect,
@@ -95,14 +111,13 @@ def query_row(selection: Selection, row: int, sums: Sequence[int], total_us: int
         rate=count / selection.seconds,
         rows=sums[S_ROWS],
         mean_ms=_mean(time, count),
-        p95_ms=p95,
-        max_ms=largest,
+        latencies=Latencies(selection.statement_hists.get(row)),
         total_ms=time / 1_000,
         fetch_ms=sums[S_FETCH] / count / 1_000,
         fetch_share=sums[S_FETCH] / time if time else 0.0,
         share=time / total_us if total_us else 0.0,
         endpoints=tuple(dict.fromkeys(selection.endpoint_label(e) for e in selection.ran_by.get(row, ()))),
-        trend=selection.statement_trend.of(row),
+        trend=selection.statement_trend.of(row) if trend is None else trend,
     )
 
 
@@ -154,11 +169,6 @@ def bars(hist: Histogram | None) -> tuple[Bar, ...]:
     )
 
 
-def milliseconds(us: float | None) -> float | None:
-    """Return microseconds as milliseconds."""
-    return None if us is None else us / 1_000
-
-
 def _use(
     selection: Selection, endpoint: int, statement: int, sums: Sequence[int], requests: int, total_us: int
 ) -> StatementUse:
@@ -189,16 +199,3 @@ def _statement_time(selection: Selection) -> int:
 
 def _mean(total_us: int, count: int) -> float | None:
     return total_us / count / 1_000 if count else None
-
-
-def _quantiles(hist: Histogram | None, exact_us: int) -> tuple[float | None, ...]:
-    """Return p50, p95, p99 and the largest value; the exact one (0: not known) wins unless detail shows a larger."""
-    largest = float(exact_us) if exact_us else None
-    if hist is None:
-        return None, None, None, milliseconds(largest)
-    seen = hist.maximum()
-    if largest is None or (seen is not None and seen > largest * (1 + 2 * RELATIVE_ERROR)):
-        largest = seen
-    values = hist.quantiles(0.5, 0.95, 0.99)
-    bounded = [value if value is None or largest is None else min(value, largest) for value in values]
-    return (*map(milliseconds, bounded), milliseconds(largest))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flasktop.stats.columns import (
     BODY,
@@ -21,8 +22,7 @@ from flasktop.stats.columns import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TimeSplit:
+class TimeSplit(Struct, frozen=True, gc=False):
     """Where wall time went, in ms; the parts add up to the wall time.
 
     ``execute``, ``fetch``, ``commit`` (rollback, too) and ``connect`` (new connections and waits for the pool) are SQL.
@@ -47,8 +47,7 @@ class TimeSplit:
         return self.sql + self.cpu + self.wait + self.unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Phases:
+class Phases(Struct, frozen=True, gc=False):
     """The wall time before the first byte of the body and from there to its end, in ms.
 
     ``unknown`` is the wall time of requests whose first byte is not known (nothing was sent, or the server sent a
@@ -78,11 +77,11 @@ def split_of(sums: Sequence[int]) -> TimeSplit:
     cpu = rest - wait if all_known else min(max(sums[CPU] - sums[SQL_CPU], 0), rest - wait)
     commit = min(sums[COMMIT], sums[OTHER])
     parts = (sums[EXECUTE], sums[FETCH], commit, sums[OTHER] - commit, cpu, wait, rest - wait - cpu)
-    return TimeSplit(*(part / count / 1_000 for part in parts))
+    return TimeSplit(*[part / count / 1_000 for part in parts])
 
 
 def phases_of(sums: Sequence[int]) -> Phases:
     """Return when the time of an endpoint's sums passed, as the mean per request."""
     count = sums[COUNT] or 1
     unknown = max(sums[DURATION] - sums[FIRST_BYTE] - sums[BODY], 0)
-    return Phases(*(part / count / 1_000 for part in (sums[FIRST_BYTE], sums[BODY], unknown)))
+    return Phases(*[part / count / 1_000 for part in (sums[FIRST_BYTE], sums[BODY], unknown)])

@@ -9,7 +9,7 @@ from flasktop.protocol.records import UNKNOWN
 from flasktop.stats.columns import COUNT, ERRORS
 from flasktop.stats.held import held_rows
 from flasktop.stats.histogram import Histogram
-from flasktop.stats.pictures import milliseconds
+from flasktop.stats.latencies import milliseconds
 from flasktop.stats.rows import Rows
 from flasktop.stats.saturation import capacity_of
 from flasktop.stats.selection import Selection

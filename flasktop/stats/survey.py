@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from flasktop.stats.drill import Drill
-from flasktop.stats.pictures import Uses, all_uses, endpoint_rows, query_rows, uses_of_endpoint
+from flasktop.stats.pictures import Uses, Wanted, all_uses, endpoint_rows, query_rows, uses_of_endpoint
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Selection
 from flasktop.stats.views import (
@@ -34,9 +34,9 @@ class Survey:
         """Return the endpoints that were called, the most total time first."""
         return endpoint_rows(self._selection)
 
-    def queries(self) -> tuple[QueryRow, ...]:
-        """Return the statements that ran, the most total time first."""
-        return query_rows(self._selection)
+    def queries(self, wanted: Wanted | None = None) -> tuple[QueryRow, ...]:
+        """Return the statements that ran (those that are ``wanted``), the most total time first."""
+        return query_rows(self._selection, wanted)
 
     def endpoint(self, key: EndpointKey) -> EndpointDetail | None:
         """Return the drill-down of an endpoint, None where the selection knows nothing of it."""

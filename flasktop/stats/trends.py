@@ -76,6 +76,21 @@ class TrendWindow:
         ]
         return list(zip_longest(*rates, fillvalue=0.0))
 
+    def table(self) -> Sequence[tuple[float, ...]]:
+        """Return ``of`` each row by its number, as far as rows were counted: for who wants them all, at a part of the
+        price; ``none`` for a row beyond."""
+        longest = max((len(column) for column in self._columns if column is not None), default=0)
+        rates = [
+            [count / seconds for count in column or ()] + [0.0] * (longest - len(column or ()))
+            for column, seconds in zip(self._columns, self._seconds, strict=True)
+        ]
+        return list(zip(*rates, strict=True))
+
+    @property
+    def none(self) -> tuple[float, ...]:
+        """The trend of a row that was not counted."""
+        return (0.0,) * len(self._columns)
+
     def of_rows(self, rows: Sequence[int]) -> tuple[float, ...]:
         """Return the rate per step of several rows together."""
         return tuple(

@@ -7,13 +7,15 @@ zero. Means (``*_ms`` of a row) are per request for endpoints and per call for s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from flasktop.protocol.events import WorkerId, WorkerState
 from flasktop.protocol.messages import Hello
 from flasktop.protocol.records import Pool
+from flasktop.stats.latencies import Latencies, WithLatencies
 from flasktop.stats.split import Phases, TimeSplit
 
 if TYPE_CHECKING:
@@ -53,8 +55,7 @@ class StatementKey(NamedTuple):
     relationship: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointRow:
+class EndpointRow(WithLatencies, Struct, frozen=True, gc=False):
     """One endpoint in one window. ``trend`` is requests a second per interval, oldest first; ``share`` its part of
     the time of all endpoints in the window; ``cpu_ms`` the thread's CPU, SQL's included. Percentiles are None
     where the window holds no detail. ``split`` and ``phases`` are means per request."""
@@ -65,10 +66,7 @@ class EndpointRow:
     errors: int
     rate: float
     mean_ms: float | None
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
+    latencies: Latencies
     first_byte_ms: float | None
     sql_per_request: float
     rows_per_request: float
@@ -84,8 +82,7 @@ class EndpointRow:
     trend: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class QueryRow:
+class QueryRow(WithLatencies, Struct, frozen=True, gc=False):
     """One statement in one window. ``total_ms`` is execute plus fetch of all calls; ``fetch_ms`` the mean fetch a call;
     ``fetch_share`` fetch's part of ``total_ms``. ``endpoints`` are sorted by how often they ran it."""
 
@@ -97,8 +94,7 @@ class QueryRow:
     rate: float
     rows: int
     mean_ms: float | None
-    p95_ms: float | None
-    max_ms: float | None
+    latencies: Latencies
     total_ms: float
     fetch_ms: float
     fetch_share: float
@@ -112,8 +108,7 @@ class QueryRow:
         return f"{self.key.file}:{self.key.line}" if self.key.file else ""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
+class WorkerRow(Struct, frozen=True, gc=False):
     """One worker. ``sample`` values are None until the first came. Trends are one value an interval, oldest first;
     ``rss_slope`` is bytes an hour (None before it can be told).
 
@@ -152,8 +147,7 @@ class WorkerRow:
     saturated: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True, gc=False):
     """The first line: how is my app? ``rss_slope`` is bytes an hour (None before it can be told)."""
 
     app: str
@@ -189,8 +183,7 @@ class TraceId(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpanView:
+class SpanView(Struct, frozen=True, gc=False):
     """One span of a waterfall; ``start_ms`` from the request's start. ``rows`` None where none are returned. Spans of
     a statement with the same number in ``parameters`` ran with the same ones (None: not sampled)."""
 
@@ -210,8 +203,7 @@ class SpanView:
         return self.execute_ms + self.fetch_ms
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedView:
+class FoldedView(Struct, frozen=True, gc=False):
     """Spans of one statement beyond the cap of spans in one request: exact count and times, no positions."""
 
     statement: StatementKey
@@ -224,8 +216,7 @@ class FoldedView:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class TraceView:
+class TraceView(Struct, frozen=True, gc=False):
     """One finished request. ``error`` is an exception's class name; ``is_error``: status >= 500, or it left the app.
     ``private``: the answer was seen to be for one visitor (looked for only in slow GETs)."""
 
@@ -262,8 +253,7 @@ class Bar(NamedTuple):
     count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a bar
 
 
-@dataclass(frozen=True, slots=True)
-class StatementUse:
+class StatementUse(Struct, frozen=True, gc=False):
     """A statement as one endpoint uses it, or an endpoint as it uses one statement."""
 
     endpoint: str
@@ -279,8 +269,7 @@ class StatementUse:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointDetail:
+class EndpointDetail(Struct, frozen=True, gc=False):
     """The drill-down of an endpoint. ``statements`` by total time; ``share`` there is of the endpoint's wall time."""
 
     row: EndpointRow
@@ -291,8 +280,7 @@ class EndpointDetail:
     statements: tuple[StatementUse, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StatementDetail:
+class StatementDetail(Struct, frozen=True, gc=False):
     """The drill-down of a statement. ``endpoints`` by count; ``slowest`` are requests that ran it."""
 
     row: QueryRow

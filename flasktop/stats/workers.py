@@ -100,9 +100,10 @@ class Losses:
 class History:
     """A worker's samples over time: one a second for five minutes, one every ten seconds for an hour."""
 
-    __slots__ = ("_coarse", "_fine")
+    __slots__ = ("_coarse", "_fine", "_slope")
 
     def __init__(self) -> None:
+        self._slope: tuple[float | None] | None = None
         self._fine: dict[int, tuple[float, int, float]] = {}
         self._coarse: dict[int, tuple[float, int, float]] = {}
 
@@ -110,6 +111,7 @@ class History:
         """Take a sample of the moment ``at`` (reader's clock); a first one, which knows no CPU yet, is left out."""
         if sample.cpu_percent is None:
             return
+        self._slope = None
         entry = (at, sample.rss_bytes, sample.cpu_percent)
         for samples, step, size in ((self._fine, 1, _FINE_SECONDS), (self._coarse, _COARSE_STEP, _COARSE_SECONDS)):
             slot = int(at // step)
@@ -132,8 +134,10 @@ class History:
 
     def slope(self) -> float | None:
         """Return how RSS grows in bytes an hour, None before half a minute of samples."""
-        by_time = {**self._by_time(self._coarse), **self._by_time(self._fine)}
-        return slope([(at, float(rss)) for at, rss in sorted(by_time.items())])
+        if self._slope is None:
+            by_time = {**self._by_time(self._coarse), **self._by_time(self._fine)}
+            self._slope = (slope([(at, float(rss)) for at, rss in sorted(by_time.items())]),)
+        return self._slope[0]
 
     @staticmethod
     def _by_time(samples: dict[int, tuple[float, int, float]]) -> dict[float, int]:

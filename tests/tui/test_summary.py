@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from flasktop.stats.views import Summary
 from flasktop.tui.draw.palette import NO_COLOR_PALETTE

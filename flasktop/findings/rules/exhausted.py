@@ -27,9 +27,8 @@ WAITS: Final = 5
 def check(facts: Facts) -> Iterator[Finding | Need]:
     """Every engine for whose pool requests wait."""
     engines: defaultdict[str, list[QueryRow]] = defaultdict(list)
-    for row in facts.queries():
-        if row.key.kind == POOL_WAIT:
-            engines[row.key.engine].append(row)
+    for row in facts.queries(lambda key, sums: key.kind == POOL_WAIT):
+        engines[row.key.engine].append(row)
     for engine, rows in engines.items():
         uses = [use for row in rows if (detail := facts.statement(row.key)) is not None for use in detail.endpoints]
         if _is_wrong(rows, uses, facts):

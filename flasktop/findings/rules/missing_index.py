@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flasktop.findings.evidence import Need, PlanNeed, ShapeNeed, TrialNeed, Unavailable
@@ -15,9 +15,10 @@ from flasktop.findings.sql.words import create_index, declared, hidden_words, in
 from flasktop.findings.words import place_of, statement_words, times
 from flasktop.protocol.commands.index import COPY
 from flasktop.protocol.records import STATEMENT
+from flasktop.stats.columns import S_COUNT, S_EXECUTE, S_FETCH
 from flasktop.stats.plans import Plan
 from flasktop.stats.plans.words import as_text, sentences
-from flasktop.stats.views import QueryRow
+from flasktop.stats.views import QueryRow, StatementKey
 from flasktop.units import ms_unit
 
 NAME: Final = "missing-index"
@@ -37,8 +38,12 @@ FEW: Final = 1000
 def check(facts: Facts) -> Iterator[Finding | Need]:
     """The slowest statements: what they compare, how they are planned, and whether an index helps."""
     least = facts.limit(SLOW)
-    slow = [row for row in facts.queries() if row.key.kind == STATEMENT and row.count >= ENOUGH]
-    for row in [row for row in slow if (row.mean_ms or 0.0) >= least][:MOST]:
+
+    def slow(key: StatementKey, sums: Sequence[int]) -> bool:
+        us = sums[S_EXECUTE] + sums[S_FETCH]
+        return key.kind == STATEMENT and sums[S_COUNT] >= ENOUGH and us / sums[S_COUNT] / 1_000 >= least
+
+    for row in facts.queries(slow)[:MOST]:
         yield from _of(facts, row)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flasktop.findings.evidence import Need, ShapeNeed
@@ -13,6 +13,7 @@ from flasktop.findings.sql.model import Shape
 from flasktop.findings.sql.words import PAGE, by_key, in_pages
 from flasktop.findings.words import endpoint_name, place_of, statement_words
 from flasktop.protocol.records import STATEMENT
+from flasktop.stats.columns import S_COUNT, S_ROWS
 from flasktop.stats.views import QueryRow, StatementKey, StatementUse, TraceView
 from flasktop.units import ms_unit
 
@@ -30,8 +31,12 @@ MOST: Final = 20
 def check(facts: Facts) -> Iterator[Finding | Need]:
     """The statements that fetch many rows each time."""
     least = facts.limit(ROWS)
-    many = [row for row in facts.queries() if row.key.kind == STATEMENT and row.count >= ENOUGH]
-    for row in [row for row in many if row.rows >= least * row.count and not row.key.relationship][:MOST]:
+
+    def many(key: StatementKey, sums: Sequence[int]) -> bool:
+        often = sums[S_COUNT] >= ENOUGH and sums[S_ROWS] >= least * sums[S_COUNT]
+        return often and key.kind == STATEMENT and not key.relationship
+
+    for row in facts.queries(many)[:MOST]:
         need = ShapeNeed(row.key.text, row.dialect)
         shape = facts.known(need, Shape)
         if shape is None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from flasktop.stats.views import TraceId
 from flasktop.tui.detail.endpoint import EndpointScreen
+from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.detail.statement import StatementScreen
 from flasktop.tui.detail.trace import TraceScreen
-from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.themes import OWN
 from tests.tui.detail.synthetic import ORDERS, WORKERS, DetailApp, find_key, lazy_key, shop, write_code
 

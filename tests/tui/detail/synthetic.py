@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from textual.app import App
 from textual.screen import Screen
 
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.messages import Hello
 from flasktop.stats.in_flight import Died, InFlightId, InFlightView
+from flasktop.stats.latencies import Latencies
 from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.split import Phases, TimeSplit
 from flasktop.stats.views import (
@@ -273,7 +275,8 @@ def bars(number: int, median: float) -> tuple[Bar, ...]:
 
 def _endpoint_row(key: EndpointKey, count: int, rate: float, split: TimeSplit) -> EndpointRow:
     return EndpointRow(
-        key, key.route.strip("/"), count, 3, rate, 341.0, 310.0, 612.0, 1240.0, 2100.0, 329.0, 101.0, 200.0, split.sql,
+        key, key.route.strip("/"), count, 3, rate, 341.0, Latencies.known(310.0, 612.0, 1240.0, 2100.0),
+        329.0, 101.0, 200.0, split.sql,
         split.fetch, 99.0, split.wait, 18_432.0, 0.34, split,
         Phases(split.wall * 0.96, split.wall * 0.04, 0.0), {200: count - 5, 404: 2, 500: 3},
         tuple(float(6 + i * 5 % 9) for i in range(60)),
@@ -282,7 +285,8 @@ def _endpoint_row(key: EndpointKey, count: int, rate: float, split: TimeSplit) -
 
 def _query_row(key: StatementKey, count: int, mean: float) -> QueryRow:
     return QueryRow(
-        key, "sqlite", "orders" if key.file else "", count, 0, count / 60, count, mean, mean * 1.6, mean * 4,
+        key, "sqlite", "orders" if key.file else "", count, 0, count / 60, count, mean,
+        Latencies.known(mean, mean * 1.6, mean * 2, mean * 4),
         count * mean, mean * 0.08, 0.08, 0.8, ("GET /orders",), (1.0, 2.0),
     )  # fmt: skip
 

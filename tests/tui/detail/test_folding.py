@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from flasktop.tui.detail.folding import fold, segments
 from tests.tui.detail.synthetic import lazy_key, list_key, orders_trace, rollback_key

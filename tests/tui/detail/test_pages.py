@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from flasktop.stats.latencies import Latencies
 from flasktop.stats.split import Phases, TimeSplit
 from flasktop.stats.views import EndpointDetail, StatementDetail, TraceView
 from flasktop.tui.detail.context import Context
@@ -40,7 +42,7 @@ def code(tmp_path: Path) -> str:
 
 
 def context(width: int = 116, height: int = 35, **changes: Any) -> Context:
-    return replace(Context(width, height, PALETTE), **changes)
+    return dataclasses.replace(Context(width, height, PALETTE), **changes)
 
 
 def joined(lines: Sequence[Any]) -> str:
@@ -104,8 +106,8 @@ def test_nothing_at_all_can_be_shown(width: int, height: int) -> None:
     made = shop("/nowhere/views.py")
     detail = made.endpoint_details[ORDERS]
     row = replace(
-        detail.row, count=0, errors=0, rate=0.0, mean_ms=None, p50_ms=None, p95_ms=None, p99_ms=None, max_ms=None,
-        first_byte_ms=None, cpu_ms=None, wait_ms=None, split=TimeSplit(0, 0, 0, 0, 0, 0, 0),
+        detail.row, count=0, errors=0, rate=0.0, mean_ms=None, latencies=Latencies(None), first_byte_ms=None,
+        cpu_ms=None, wait_ms=None, split=TimeSplit(0, 0, 0, 0, 0, 0, 0),
         phases=Phases(0, 0, 0), statuses={}, trend=(),
     )  # fmt: skip
     text = joined(endpoint_lines(EndpointDetail(row, (), (), (), (), ()), context(width, height)))
@@ -270,7 +272,7 @@ def test_a_statement_outside_requests_has_no_count_per_request(code: str) -> Non
 def test_detail_of_a_statement_nobody_ran_in_this_window(code: str) -> None:
     """No calls, no times."""
     detail = shop(code).statement_details[lazy_key(code)]
-    row = replace(detail.row, count=0, rows=0, mean_ms=None, p95_ms=None, max_ms=None, total_ms=0.0)
+    row = replace(detail.row, count=0, rows=0, mean_ms=None, latencies=Latencies(None), total_ms=0.0)
     text = joined(statement_lines(StatementDetail(row, (), (), ()), context()))
 
     assert "0 calls" in text and "mean –" in text

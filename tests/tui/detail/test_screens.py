@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from flasktop.stats.views import EndpointKey, StatementKey, TraceId
 from flasktop.tui.detail.endpoint import EndpointScreen
+from flasktop.tui.detail.screen import Crumbs, DetailScreen
 from flasktop.tui.detail.statement import StatementScreen
 from flasktop.tui.detail.trace import TraceScreen
-from flasktop.tui.detail.screen import Crumbs, DetailScreen
 from tests.tui.detail.synthetic import (
     CART,
     ORDERS,
