@@ -17,17 +17,21 @@ TOGETHER_S: Final = 1.0
 
 
 class Turns:
-    """Shared by the links of one watcher."""
+    """Shared by the links of one watcher. ``lock`` is held by the link whose messages are taken in; ``way`` is cleared
+    while something in this event loop goes first, as the answer to a key press."""
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
+        self.lock = asyncio.Lock()
+        self.way = asyncio.Event()
+        self.way.set()
         self._behind: set[object] = set()
         self._together = asyncio.Event()
         self._together.set()
 
     async def take(self, emit: Callable[[], None]) -> None:
         """Run ``emit`` when its turn has come, and let the loop do other things after it."""
-        async with self._lock:
+        async with self.lock:
+            await self.way.wait()
             emit()
             await asyncio.sleep(0)
 

@@ -64,6 +64,7 @@ class Watcher:
         self._place_problems: list[FlasktopError] = []
         self._target_problem: FlasktopError | None = None
         self.turns = Turns()
+        self.turn, self.way = self.turns.lock, self.turns.way
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._swept = -SWEEP_S

@@ -32,7 +32,7 @@ _FOLDED: Final = attrgetter("folded")
 
 
 class Batch:
-    """Collects cells, statuses and distributions of one second."""
+    """Collects cells, statuses and distributions of one second. ``gathered`` is how many traces and spans it took."""
 
     def __init__(self, rows: Rows, rings: Rings) -> None:
         self._rows = rows
@@ -44,28 +44,34 @@ class Batch:
         self._apps: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self._requests: Counter[int] = Counter()
         self._uses = Uses()
+        self.gathered = 0
 
-    def traces(self, worker: Worker, kept: Sequence[Kept], traces: Sequence[Trace]) -> None:
-        """Take traces of one worker."""
+    def traces(self, worker: Worker, kept: Sequence[Kept], traces: Sequence[Trace]) -> int:
+        """Take traces of one worker; return how many they are, with their spans."""
         waiting = self._waiting
         base = worker.number << ROW_BITS
         keys = [base | one.row for one in kept]
         waiting.keys += keys
         waiting.kept += kept
         waiting.traces += traces
-        waiting.statements += worker.statements.of([span.statement for trace in traces for span in trace.spans])
+        spans = [span.statement for trace in traces for span in trace.spans]
+        waiting.statements += worker.statements.of(spans)
         if any(map(_FOLDED, traces)):
             for key, trace in zip(keys, traces, strict=True):
                 self._uses.folded(cell_of(key), worker.statements, trace.folded)
         self._requests[worker.number] += len(kept)
         if len(waiting.traces) >= ENOUGH:
             self._reckon()
+        self.gathered += len(kept) + len(spans)
+        return len(kept) + len(spans)
 
-    def outside(self, worker: Worker, spans: Sequence[Span]) -> None:
-        """Take spans of one worker that ran outside requests, at least one."""
+    def outside(self, worker: Worker, spans: Sequence[Span]) -> int:
+        """Take spans of one worker that ran outside requests, at least one; return how many they are."""
         cell = cell_of((worker.number << ROW_BITS) + OUTSIDE)
         statements = worker.statements.of([span.statement for span in spans])
         self._uses.spans(repeat(cell, len(spans)), statements, spans)
+        self.gathered += len(spans)
+        return len(spans)
 
     def pack(self) -> Chunk:
         """Return all that was taken."""

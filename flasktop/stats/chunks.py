@@ -16,6 +16,7 @@ from typing import Final
 
 from flasktop.stats.columns import PAIR_BITS, PAIR_MASK, STATEMENT_COLUMNS
 from flasktop.stats.packed import columns_of, narrowed, packed
+from flasktop.steps import Steps
 
 _WIDTHS: Final = {"B": 1, "H": 2, "I": 4, "Q": 8}
 """The widths of the arrays that ``narrow`` makes, in bytes."""
@@ -153,19 +154,22 @@ class Chunk:
         self.ran, self.requests = (), {}
 
 
-def merged(chunks: Iterable[Chunk]) -> Chunk:
+def merging(chunks: Sequence[Chunk]) -> Steps[Chunk]:
     """Return one settled chunk that holds the sums of ``chunks``."""
-    chunks = list(chunks)
     names = {app for chunk in chunks for app in chunk.apps}
     cells, uses = [chunk.cells for chunk in chunks], [chunk.uses for chunk in chunks]
-    one = Chunk(
-        _united(cells) or endpoint_cells(_summed(chain.from_iterable([part.packed() for part in cells]))),
-        _united(uses) or use_cells(chain.from_iterable([part.items() for part in uses])),
-        counted(chunk.statuses for chunk in chunks),
-        counted(chunk.hist for chunk in chunks),
-        counted(chunk.statement_hist for chunk in chunks),
-        {app: counted(chunk.apps[app] for chunk in chunks if app in chunk.apps) for app in names},
-    )
+    of_endpoints = _united(cells) or endpoint_cells(_summed(chain.from_iterable([part.packed() for part in cells])))
+    yield
+    of_uses = _united(uses) or use_cells(chain.from_iterable([part.items() for part in uses]))
+    yield
+    statuses = counted(chunk.statuses for chunk in chunks)
+    yield
+    hist = counted(chunk.hist for chunk in chunks)
+    yield
+    statement_hist = counted(chunk.statement_hist for chunk in chunks)
+    yield
+    apps = {app: counted(chunk.apps[app] for chunk in chunks if app in chunk.apps) for app in names}
+    one = Chunk(of_endpoints, of_uses, statuses, hist, statement_hist, apps)
     one.settle()
     return one
 

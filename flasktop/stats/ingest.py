@@ -14,10 +14,11 @@ from flasktop.stats.encoded import encoded
 from flasktop.stats.rings import Kept, Rings
 from flasktop.stats.rows import Rows
 from flasktop.stats.workers import Worker
+from flasktop.steps import Steps
 
 MAX_GATHERED: Final = 15_000
 """So many traces and spans are gathered before they are taken into windows unasked: it bounds the memory that they
-hold, and for how long taking them in keeps a key press waiting."""
+hold, and for how long taking them in lasts. Whoever has other things to do asks for it earlier, in steps."""
 
 
 class Ingest:
@@ -40,9 +41,10 @@ class Ingest:
             self._outside(worker, frame, open_seconds, not_before)
         return data
 
-    def pack(self, batch: Batch) -> Chunk:
+    def packing(self, batch: Batch) -> Steps[Chunk]:
         """Return what a second's traces and spans add up to."""
-        self.gathered = 0  # all open seconds are packed together
+        self.gathered -= batch.gathered
+        yield
         return batch.pack()
 
     def _traces(
@@ -66,17 +68,16 @@ class Ingest:
         ]
         first, last = int(end - max(early_us) / 1e6), int(end - min(early_us) / 1e6)
         if first == last and first >= not_before:
-            self._opened(open_seconds, first).traces(worker, came, traces)
+            self.gathered += self._opened(open_seconds, first).traces(worker, came, traces)
         else:
             came, traces = _not_before(not_before, came, traces)
             for second, (kept, its) in _by_second(came, traces).items():
-                self._opened(open_seconds, second).traces(worker, kept, its)
+                self.gathered += self._opened(open_seconds, second).traces(worker, kept, its)
         if follows:
             for one, trace in zip(came, traces, strict=True):
                 if trace.request_key != UNKNOWN:
                     self._caching.add(number, one.row, one.ended, trace)
         self._rings.log(came)
-        self.gathered += len(came) + sum([len(trace.spans) for trace in traces])
 
     def _outside(self, worker: Worker, frame: Frame, open_seconds: dict[int, Batch], not_before: float) -> None:
         frame_end = frame.mono + worker.offset
@@ -87,9 +88,8 @@ class Ingest:
             ended = frame_end - early_us / 1e6 if early_us > 0 else frame_end
             if ended >= not_before:
                 found.setdefault(int(ended), []).append(span)
-                self.gathered += 1
         for second, spans in found.items():
-            self._opened(open_seconds, second).outside(worker, spans)
+            self.gathered += self._opened(open_seconds, second).outside(worker, spans)
 
     def _opened(self, open_seconds: dict[int, Batch], second: int) -> Batch:
         batch = open_seconds.get(second)

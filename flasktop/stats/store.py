@@ -50,6 +50,7 @@ from flasktop.stats.views import (
     WorkerRow,
 )
 from flasktop.stats.workers import Worker
+from flasktop.steps import Steps
 
 MAX_DIED: Final = 200
 """So many requests that died with their workers are remembered, the newest."""
@@ -79,7 +80,7 @@ class Store:
         self._caching = Caching()
         self._roster = Roster(self._rows)
         self._ingest = Ingest(self._rows, self._rings, self._caching)
-        self._timeline = Timeline(self._ingest.pack)
+        self._timeline = Timeline(self._ingest.packing)
         self._drill = Drill(self._rows, self._rings, self._roster.all)
         self._died: deque[Died] = deque(maxlen=MAX_DIED)
         self._clock = 0.0
@@ -108,6 +109,21 @@ class Store:
                 worker.history_from = event.history_from
         else:
             self._state_changed(worker, event)
+
+    @property
+    def gathered(self) -> int:
+        """How many traces and spans wait to be taken in; ``folding`` does it in steps, and any question at once."""
+        return self._ingest.gathered
+
+    @property
+    def is_folding(self) -> bool:
+        """Whether that is half done: then whoever asks something waits for the other half."""
+        return self._timeline.is_folding
+
+    def folding(self, now: float) -> Steps[None]:
+        """Reckon what waits, in steps."""
+        self._clock = max(self._clock, now)
+        yield from self._timeline.folding(now)
 
     def reset(self, now: float) -> None:
         """Begin anew: windows, traces and losses from here on, ALL relative to the totals of this moment."""

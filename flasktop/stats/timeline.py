@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
 from flasktop.stats.batch import Batch
-from flasktop.stats.chunks import Chunk, merged
+from flasktop.stats.chunks import Chunk, merging
 from flasktop.stats.rows import MAX_PAIRS
 from flasktop.stats.trends import TrendSet
 from flasktop.stats.views import Window
 from flasktop.stats.windows import EndpointSums, EndpointTimes, P, Rolling, StatementTimes, UseSums
+from flasktop.steps import DONE, Steps, finished
 
 COARSE: Final = 5
 """Seconds of an interval older than a minute."""
@@ -53,15 +54,16 @@ def window_start(window: Window, now_second: int) -> int:
 
 
 class Timeline:
-    """The intervals and the windows over them. ``open`` are the seconds that ingest fills, ``pack`` what makes a
-    chunk of one.
+    """The intervals and the windows over them. ``open`` are the seconds that ingest fills, ``packing`` what makes a
+    chunk of one, in steps.
 
     A window is kept by adding what comes and subtracting what leaves, so that looking at it costs no walk through the
     intervals. Only parts of windows that are looked at are kept; one that is asked for anew is put together once.
     """
 
-    def __init__(self, pack: Callable[[Batch], Chunk]) -> None:
-        self._pack = pack
+    def __init__(self, packing: Callable[[Batch], Steps[Chunk]]) -> None:
+        self._packing = packing
+        self._under_way: Steps[None] | None = None
         self.open: dict[int, Batch] = {}
         self._now = 0
         self._fine: dict[int, list[Chunk]] = {}
@@ -77,7 +79,7 @@ class Timeline:
     def clear(self) -> None:
         """Forget everything but what time it is."""
         now = self._now
-        self.__init__(self._pack)  # type: ignore[misc]
+        self.__init__(self._packing)  # type: ignore[misc]
         self._now = now
 
     # What is asked for: ALL holds all detail since the reader began; for one worker it holds the last five minutes
@@ -152,36 +154,58 @@ class Timeline:
     # What comes, and what leaves.
 
     def fold(self, now: float) -> None:
-        """Move the windows up to ``now`` and take in what was received."""
-        self._advance(int(now))
-        if not self.open:
-            return
-        received, self.open = self.open, {}
-        for second, batch in received.items():
-            self._keep(second if second <= self._now + _AHEAD else self._now, self._pack(batch))
+        """Move the windows up to ``now`` and take in what was received; first what is under way in steps."""
+        if self._under_way is not None:
+            finished(self._under_way)
+        if self.open or int(now) > self._now:
+            finished(self._fold(int(now)))
 
-    def _keep(self, second: int, chunk: Chunk) -> None:
+    def folding(self, now: float) -> Steps[None]:
+        """Fold in steps. Between them nothing is told of a fold half done: who asks has it finished at once."""
+        if self._under_way is None:
+            self._under_way = self._fold(int(now))
+        steps = self._under_way
+        while self._under_way is steps and next(steps, DONE) is not DONE:
+            yield
+
+    @property
+    def is_folding(self) -> bool:
+        """Whether a fold is half done."""
+        return self._under_way is not None
+
+    def _fold(self, now: int) -> Steps[None]:
+        yield from self._advance(now)
+        while self.open:
+            second, batch = next(iter(self.open.items()))
+            del self.open[second]
+            chunk = yield from self._packing(batch)
+            yield from self._keep(second if second <= self._now + _AHEAD else self._now, chunk)
+        self._under_way = None
+
+    def _keep(self, second: int, chunk: Chunk) -> Steps[None]:
         self._all_endpoint_times.apply(chunk, 1)
+        yield
         windows = [window for window in _ROLLING if second >= window_start(window, self._now)]
         if not windows:
             self._count_in_all([chunk])
             return
-        for rolling in self._rollings.values():
+        for rolling in list(self._rollings.values()):
             for window in windows:
                 rolling.apply(window, chunk, 1)
+                yield
             rolling.count(second, chunk)
         self._count_requests(second, chunk)
         self._note_ran(second, chunk.ran)
         chunk.settle()
         if Window.MINUTE in windows:
-            self._put(self._fine.setdefault(second, []), chunk, _PACK_FINE_AT)
+            yield from self._put(self._fine.setdefault(second, []), chunk, _PACK_FINE_AT)
         else:
-            self._put(self._coarse.setdefault(second // COARSE, []), chunk, _PACK_AT)
+            yield from self._put(self._coarse.setdefault(second // COARSE, []), chunk, _PACK_AT)
 
-    def _put(self, kept: list[Chunk], chunk: Chunk, most: int) -> None:
+    def _put(self, kept: list[Chunk], chunk: Chunk, most: int) -> Steps[None]:
         kept.append(chunk)
         if len(kept) > most:
-            self._pack_up(kept)
+            yield from self._pack_up(kept)
 
     def _count_requests(self, second: int, chunk: Chunk) -> None:
         counts = self._requests.setdefault(second, {})
@@ -198,9 +222,9 @@ class Timeline:
             if self._ran.get(statement, 0) < second:
                 self._ran[statement] = second
 
-    def _pack_up(self, chunks: list[Chunk]) -> None:
+    def _pack_up(self, chunks: list[Chunk]) -> Steps[None]:
         """Make one chunk of several."""
-        one = merged(chunks)
+        one = yield from merging(chunks)
         if any(chunk.in_all for chunk in chunks):
             self._count_in_all(chunks)
             one.in_all = True
@@ -214,25 +238,25 @@ class Timeline:
                 self._all_uses.apply(chunk, 1, None, MAX_PAIRS)
                 self._all_times.apply(chunk, 1, None)
 
-    def _advance(self, now: int) -> None:
+    def _advance(self, now: int) -> Steps[None]:
         if now <= self._now:
             return
         before, self._now = self._now, now
-        self._leave(Window.TEN_SECONDS, window_start(Window.TEN_SECONDS, before), window_start(Window.TEN_SECONDS, now))
+        yield from self._leave(window_start(Window.TEN_SECONDS, before), window_start(Window.TEN_SECONDS, now))
         start = window_start(Window.MINUTE, now)
         for second in sorted(second for second in self._fine if second < start):
             chunks = self._fine.pop(second)
-            self._subtract(Window.MINUTE, chunks)
+            yield from self._subtract(Window.MINUTE, chunks)
             kept = self._coarse.setdefault(second // COARSE, [])
             kept.extend(chunks)
         first = window_start(Window.FIVE_MINUTES, now) // COARSE
         for slot in [slot for slot in self._coarse if slot < first]:
             chunks = self._coarse.pop(slot)
-            self._subtract(Window.FIVE_MINUTES, chunks)
+            yield from self._subtract(Window.FIVE_MINUTES, chunks)
             self._count_in_all(chunks)
-        for slot, kept in self._coarse.items():
+        for slot, kept in list(self._coarse.items()):
             if len(kept) > 1 and (slot + 1) * COARSE <= start:
-                self._pack_up(kept)
+                yield from self._pack_up(kept)
         for second in [second for second in self._requests if second < first * COARSE]:
             del self._requests[second]
         self._let_go(now)
@@ -244,15 +268,17 @@ class Timeline:
             if rolling.used < now - _UNFOLLOW_AFTER:
                 del self._rollings[key]
 
-    def _leave(self, window: Window, start_before: int, start: int) -> None:
-        for second, chunks in self._fine.items():
+    def _leave(self, start_before: int, start: int) -> Steps[None]:
+        """The window of ten seconds is over seconds that are kept as they are."""
+        for second, chunks in list(self._fine.items()):
             if start_before <= second < start:
-                self._subtract(window, chunks)
+                yield from self._subtract(Window.TEN_SECONDS, chunks)
 
-    def _subtract(self, window: Window, chunks: list[Chunk]) -> None:
-        for rolling in self._rollings.values():
+    def _subtract(self, window: Window, chunks: list[Chunk]) -> Steps[None]:
+        for rolling in list(self._rollings.values()):
             for chunk in chunks:
                 rolling.apply(window, chunk, -1)
+                yield
 
     def _every_chunk(self) -> Iterator[Chunk]:
         for chunks in (*self._coarse.values(), *self._fine.values()):

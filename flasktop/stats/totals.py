@@ -112,7 +112,11 @@ class WorkerTotals:
             row = self._resolver.endpoint_row(route)
             count, duration = found.get(row, (0, 0))
             found[row] = count + columns[COUNT], duration + columns[DURATION]
-        signed = [(1, self.on_top()), *([(-1, self._base)] if self._base is not None else [])]
+        for trace in self._traces[self._counted :]:  # all else that they add to the sums on top is not asked for here
+            row = self._resolver.endpoint_row(trace.route)
+            count, duration = found.get(row, (0, 0))
+            found[row] = count + 1, duration + trace.duration_us
+        signed = [(1, self._on_top), *([(-1, self._base)] if self._base is not None else [])]
         for sign, sums in signed:
             for row, endpoint in sums.endpoints.items():
                 count, duration = found.get(row, (0, 0))

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Final, cast
 from textual.app import App
 from textual.binding import BindingType
 from textual.command import Provider
+from textual.events import Event, InputEvent
 from textual.screen import ModalScreen, Screen
-from textual.timer import Timer
 
 from flasktop.client.apps import RunningApp
 from flasktop.protocol.events import WorkerId
@@ -27,12 +27,14 @@ from flasktop.tui.intake import Intake
 from flasktop.tui.keys import Scope, bindings
 from flasktop.tui.memory import Memory
 from flasktop.tui.options import AttachOptions
+from flasktop.tui.pulse import Pulse
 from flasktop.tui.screens.base import visible
 from flasktop.tui.screens.main import MainScreen
 from flasktop.tui.screens.start import StartScreen
 from flasktop.tui.source import Source
 from flasktop.tui.state import Status, connection_of
 from flasktop.tui.themes import CYCLE, OWN
+from flasktop.tui.turns import RightOfWay
 from flasktop.tui.widgets.summary import SummaryBar
 
 START_S: Final = 0.25
@@ -82,31 +84,37 @@ class FlasktopApp(App[None]):
         self.interval = self.memory.choices.interval
         self.feed = LiveFeed(self.store, clock, self.memory.choices.window)
         self.heaps = HeapDesk(self, source, clock, self.show_now)
+        self.way = RightOfWay(source.way)
         self.findings = FindingsDesk(
             self,
             self.store,
             source,
+            self.way,
             clock,
             self.tick,
-            self._looked,
+            lambda different: self.pulse.looked(different),
             options.limits,
             self.heaps.heaps,
             evidence=options.evidence,
         )
-        self.intake = Intake(self.store, lambda: self.findings.looking, self._news)
-        self._due = False
+        self.pulse = Pulse(self)
         self._frozen_at: float | None = None
-        self._timer: Timer | None = None
 
     def get_default_screen(self) -> Screen[None]:
         return MainScreen()
 
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, InputEvent):
+            self.way.pressed()
+        await super().on_event(event)
+
     def on_mount(self) -> None:
         if self.memory.trouble:
             self.say(self.memory.trouble, warn=True)
-        self.run_worker(self.source.run(self.intake.take), name="source", exit_on_error=True)
+        intake = Intake(self.store, self.pulse.came, self.news)
+        self.run_worker(self.source.run(intake.take), name="source", exit_on_error=True)
         self.set_interval(START_S, self._look_for_app)
-        self._run_timer()
+        self.pulse.run(self.interval)
         self.screen_change_signal.subscribe(self, self._screen_changed)
 
     def _screen_changed(self, screen: Screen[Any]) -> None:
@@ -115,7 +123,7 @@ class FlasktopApp(App[None]):
 
     # Events in
 
-    def _news(self) -> None:
+    def news(self) -> None:
         """The first picture waits for no timer."""
         self.call_later(self._look_for_app)
         self.call_later(self.tick)
@@ -139,33 +147,9 @@ class FlasktopApp(App[None]):
 
     # Time
 
-    def _run_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-        self._timer = self.set_interval(self.interval, self.tick)
-
     def tick(self) -> None:
-        """One refresh: move on to the present (unless frozen) and show it; at the end of a look that is under way."""
-        if self.findings.looking:
-            self._due = True
-            return
-        self.feed.refresh()
-        self.show_now()
-        if not self.feed.frozen and self.source.chosen is not None:
-            self.call_after_refresh(self._look)
-
-    def _look(self) -> None:
-        if not self.feed.frozen:
-            self.findings.look(self.feed.app)
-
-    def _looked(self, different: bool) -> None:
-        """Go on with what waited for the end of a look, and show what was found, where it is ``different``."""
-        self.intake.go_on()
-        if self._due:
-            self._due = False
-            self.call_later(self.tick)
-        elif different:
-            self.call_later(self.show_now)
+        """One refresh, now: move on to the present (unless frozen) and show it; at the end of a look under way."""
+        self.pulse.tick()
 
     def show_now(self) -> None:
         """Let everything visible show what the feed says."""
@@ -182,13 +166,13 @@ class FlasktopApp(App[None]):
                 refresh_view()
 
     def _show_summary(self, screen: Screen[Any]) -> None:
-        feed, summary = self.feed, self._summary()
+        feed, summary = self.feed, self.summary()
         workers = self.store.workers(self.clock(), feed.window)
         status = Status(connection_of(workers), self.interval, len(feed.store.died()), self._frozen_at)
         for bar in screen.query(SummaryBar):
             bar.show(summary, feed.window, status)
 
-    def _summary(self) -> Summary:
+    def summary(self) -> Summary:
         feed = self.feed
         return feed.store.summary(feed.now(), feed.window, app=feed.app, worker=feed.worker)
 
@@ -235,7 +219,7 @@ class FlasktopApp(App[None]):
     def _set_interval(self, seconds: float) -> None:
         self.interval = seconds
         self.memory.note(interval=seconds)
-        self._run_timer()
+        self.pulse.run(self.interval)
         self.show_now()
         self.say(f"Refresh every {seconds:g} s")
 
@@ -255,7 +239,7 @@ class FlasktopApp(App[None]):
         self.watch_worker(None)
 
     def action_next_app(self) -> None:
-        apps = self._summary().apps
+        apps = self.summary().apps
         here = apps.index(self.feed.app) + 1 if self.feed.app in apps else 0
         self.feed.app = apps[here] if len(apps) > 1 and here < len(apps) else None
         self.show_now()

@@ -11,7 +11,7 @@ from flasktop.findings.inspect import Report
 from flasktop.findings.model import Finding, FindingKey, Severity
 from flasktop.stats.views import Window
 from flasktop.steps import Steps, finished, timed
-from flasktop.tui.turns import in_turns, turn
+from flasktop.tui.turns import RightOfWay, in_turns
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -34,12 +34,13 @@ WINDOW: Final = Window.FIVE_MINUTES
 
 
 class FindingsDesk:
-    """Asks the rules about ``store`` and fetches evidence from ``source``. ``clock`` is the reader's, in seconds;
-    ``changed`` is called when evidence has come; ``seen`` at the end of each look, with whether it found something
-    else than the one before. ``heaps`` are those that this reader takes. ``evidence`` False: nothing is asked of the
-    workers.
+    """Asks the rules about ``store``, in turns for which the ``way`` is free, and fetches evidence from ``source``.
 
-    While ``looking``, the store must take no event: a look is at one moment, however many turns it takes.
+    ``clock`` is the reader's, in seconds; ``changed`` is called when evidence has come; ``seen`` at the end of each
+    look, with whether it found something else than the one before. ``heaps`` are those that this reader takes.
+    ``evidence`` False: nothing is asked of the workers.
+
+    A look is at one moment, however many turns it takes: the source hands nothing on meanwhile.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class FindingsDesk:
         app: App[None],
         store: Store,
         source: Source,
+        way: RightOfWay,
         clock: Callable[[], float],
         changed: Callable[[], None],
         seen: Callable[[bool], None],
@@ -58,7 +60,7 @@ class FindingsDesk:
         self.report = Report()
         self.marks: dict[Hashable, Severity] = {}
         self._app, self._clock, self._changed, self._seen = app, clock, changed, seen
-        self._store, self._source, self._limits, self._heaps = store, source, limits, heaps
+        self._store, self._source, self._way, self._limits, self._heaps = store, source, way, limits, heaps
         self._evidence = evidence
         self._next = float("-inf")
         self._of: str | None = None
@@ -87,20 +89,23 @@ class FindingsDesk:
         return next((finding for finding in self.report.findings if finding.key == key), None)
 
     def look(self, app: str | None = None) -> None:
-        """Ask the rules, if it is time, about one ``app`` or all; and have fetched what they want. What takes longer
-        than a turn goes on by itself."""
+        """Ask the rules behind the scenes, if it is time, about one ``app`` or all; and have fetched what they want."""
         at = self._clock()
         if self.looking or (at < self._next and app == self._of):
             return
         self._of = app
-        self._steps = steps = self._look(at, app)
-        if not turn(steps):
-            self._app.run_worker(in_turns(steps), group="look", exit_on_error=True)
+        self._steps = self._look(at, app)
+        self._app.run_worker(self._in_turns(self._steps), group="look", exit_on_error=True)
 
     def finish(self) -> None:
         """Bring the look that is under way to its end, before the store changes under it."""
         if self._steps is not None:
             finished(self._steps)
+
+    async def _in_turns(self, steps: Steps[None]) -> None:
+        async with self._source.turn:
+            await in_turns(self._store.folding(self._clock()), self._way)
+            await in_turns(steps, self._way)
 
     def _look(self, at: float, app: str | None) -> Steps[None]:
         before = self._told

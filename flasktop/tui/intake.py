@@ -9,30 +9,22 @@ from flasktop.stats.store import Store
 
 
 class Intake:
-    """Takes events into ``store``, except while it is ``held``, because somebody looks at one moment of it.
+    """Takes events into ``store``, and tells after each batch that they ``came``.
 
     ``news`` is called as long as the first picture comes to be: for the first worker, for the first requests, and when
     the first worker has told all that it was asked for."""
 
-    def __init__(self, store: Store, held: Callable[[], bool], news: Callable[[], None]) -> None:
-        self._store, self._held, self._news = store, held, news
+    def __init__(self, store: Store, came: Callable[[], None], news: Callable[[], None]) -> None:
+        self._store, self._came, self._news = store, came, news
         self._begun = self._complete = False
-        self._waiting: list[Event] = []
 
     def take(self, events: Sequence[Event]) -> None:
-        """Take events, now or in ``go_on``."""
-        if self._held():
-            self._waiting.extend(events)
-            return
+        """Take events."""
         for event in events:
             self._store.apply(event)
             if not self._complete and self._is_news(event):
                 self._news()
-
-    def go_on(self) -> None:
-        """Take what came while the store was held."""
-        came, self._waiting = self._waiting, []
-        self.take(came)
+        self._came()
 
     def _is_news(self, event: Event) -> bool:
         if isinstance(event, CaughtUp):

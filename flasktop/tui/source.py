@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -16,6 +17,10 @@ class Source(Protocol):
     """Finds apps, follows one of them, and hands its events on."""
 
     searched: tuple[str, ...]
+    turn: asyncio.Lock
+    """Held while events are handed on; whoever holds it meanwhile is handed none, and nothing more is read."""
+    way: asyncio.Event
+    """Nothing is handed on while it is cleared, for the moment that a key press takes to be answered."""
 
     @property
     def chosen(self) -> RunningApp | None: ...

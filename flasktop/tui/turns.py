@@ -1,4 +1,4 @@
-"""Long work in short turns: between two of them the keys that were pressed meanwhile are answered."""
+"""Keys go first: long work is done in short turns, and none of them begins while a key press is being answered."""
 
 from __future__ import annotations
 
@@ -11,21 +11,49 @@ from flasktop.steps import DONE, Steps
 TURN_S: Final = 0.008
 """Work that takes longer than this in one go is felt, together with what answering a key press takes itself."""
 
-PAUSE_S: Final = 0.004
-"""Answering a key takes several rounds of the event loop, one after the other: a pause lets all of them pass, where
-giving way for a single round would put a turn of work between each two."""
+ANSWER_S: Final = 0.05
+"""Within so long a key press is answered: it goes through several rounds of the event loop, and the screen is drawn at
+most sixty times a second. Meanwhile the way is its own."""
+
+BREATH_S: Final = 0.02
+"""Then the way is free for so long at least, also for who holds a key down."""
 
 
-def turn(steps: Steps[None]) -> bool:
-    """Go on for one turn; whether the work is finished. A step that takes longer than a turn is a turn."""
+class RightOfWay:
+    """``free`` is cleared while a key press is being answered, for all others to wait for."""
+
+    def __init__(self, free: asyncio.Event) -> None:
+        self._free = free
+        self._since = float("-inf")
+
+    def pressed(self) -> None:
+        """A key was pressed."""
+        loop = asyncio.get_running_loop()
+        if self._free.is_set() and loop.time() - self._since >= BREATH_S:
+            self._free.clear()
+            loop.call_later(ANSWER_S, self._answered)
+
+    async def free(self) -> None:
+        """Give way to whatever waits, and to a key press until it is answered."""
+        await asyncio.sleep(0)
+        await self._free.wait()
+
+    def _answered(self) -> None:
+        self._since = asyncio.get_running_loop().time()
+        self._free.set()
+
+
+async def in_turns(steps: Steps[None], way: RightOfWay) -> None:
+    """Go through all steps while the ``way`` is free. A step that takes longer than a turn is a turn."""
+    await way.free()
+    while not _turn(steps):
+        await way.free()
+
+
+def _turn(steps: Steps[None]) -> bool:
+    """Go on for one turn; whether the work is finished."""
     begun = time.perf_counter()
     while time.perf_counter() - begun < TURN_S:
         if next(steps, DONE) is DONE:
             return True
     return False
-
-
-async def in_turns(steps: Steps[None]) -> None:
-    """Go on to the end, with pauses."""
-    while not turn(steps):
-        await asyncio.sleep(PAUSE_S)

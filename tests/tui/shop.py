@@ -186,6 +186,9 @@ class Feeding:
     """A source that gives what it is told, as ``Watcher`` would."""
 
     def __init__(self, *, chosen: RunningApp | None = SHOP, apps: Sequence[RunningApp] = (SHOP,)) -> None:
+        self.turn = asyncio.Lock()
+        self.way = asyncio.Event()
+        self.way.set()
         self.searched: tuple[str, ...] = ("/run/user/1000/flasktop", "/tmp/flasktop-1000")
         self.problems: tuple[FlasktopError, ...] = ()
         self.running = tuple(apps)

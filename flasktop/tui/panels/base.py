@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -63,6 +63,8 @@ class ListPanel(Vertical, Generic[R]):
         self.hidden: set[Hashable] = set()
         self._hold_until = float("-inf")
         self._every: Sequence[R] = ()
+        self._marked: Mapping[Hashable, object] | None = None
+        self._mark_columns: list[Column[R]] = []
 
     # What a panel says about itself
 
@@ -131,7 +133,9 @@ class ListPanel(Vertical, Generic[R]):
         marks = self.flasktop.findings.marks
         if not marks or not any(self.key(row) in marks for row in self._every):
             return []
-        return [mark_column(lambda row: marks.get(self.key(row)))]
+        if self._marked is not marks:  # the same column as long as the marks are: what was drawn of it is kept
+            self._marked, self._mark_columns = marks, [mark_column(lambda row: marks.get(self.key(row)))]
+        return self._mark_columns
 
     @property
     def offered_columns(self) -> Sequence[Column[R]]:
@@ -235,6 +239,11 @@ class ListPanel(Vertical, Generic[R]):
         return f"All {all_rows} rows are hidden.\nH shows them again"
 
     def _show_preview(self) -> None:
+        self.flasktop.pulse.when_folded(self, self._show_preview_now)
+
+    def _show_preview_now(self) -> None:
+        if not self.is_mounted:
+            return
         preview = self.query_one(Preview)
         high = self.screen.size.height
         preview.display = high >= PREVIEW_FROM

@@ -85,8 +85,11 @@ class Table(Widget, Generic[R], can_focus=True):
 
     def show_columns(self, columns: Sequence[Column[R]], sorted_by: str, upward: bool) -> None:
         """Show ``columns``, with the sort mark (``▲`` where ``upward``) at the one named ``sorted_by``."""
-        self._columns, self._sorted, self._upward = columns, sorted_by, upward
-        self._lay_out()
+        self._sorted, self._upward = sorted_by, upward
+        if columns != self._columns:
+            self._columns = columns
+            self._lay_out()
+        self.refresh()
 
     def show_rows(self, rows: Sequence[R]) -> None:
         """Show ``rows`` in this order; the cursor stays with its row, and where that is gone, at its place."""
