@@ -18,6 +18,9 @@ most sixty times a second. Meanwhile the way is its own."""
 BREATH_S: Final = 0.02
 """Then the way is free for so long at least, also for who holds a key down."""
 
+ROUNDS: Final = 4
+"""So many rounds of the event loop it takes at most from a key's being read to ``RightOfWay.pressed``."""
+
 
 class RightOfWay:
     """``free`` is cleared while a key press is being answered, for all others to wait for."""
@@ -34,8 +37,10 @@ class RightOfWay:
             loop.call_later(ANSWER_S, self._answered)
 
     async def free(self) -> None:
-        """Give way to whatever waits, and to a key press until it is answered."""
-        await asyncio.sleep(0)
+        """Give way to whatever waits, and to a key press until it is answered; one that was read meanwhile is known as
+        such only after some rounds of the event loop."""
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
         await self._free.wait()
 
     def _answered(self) -> None:
@@ -51,9 +56,9 @@ async def in_turns(steps: Steps[None], way: RightOfWay) -> None:
 
 
 def _turn(steps: Steps[None]) -> bool:
-    """Go on for one turn; whether the work is finished."""
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < TURN_S:
-        if next(steps, DONE) is DONE:
-            return True
-    return False
+    """Go on for one turn, a step at least; whether the work is finished."""
+    until = time.perf_counter() + TURN_S
+    while next(steps, DONE) is not DONE:
+        if time.perf_counter() >= until:
+            return False
+    return True

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flasktop.protocol.events import Framed
 from flasktop.stats.histogram import RELATIVE_ERROR
 from flasktop.stats.store import Store
+from flasktop.stats.trends import Trends
 from flasktop.stats.views import EndpointRow, QueryRow, Summary, Window
 from tests.stats.builders import NOW, Source, make_span, make_trace
 
@@ -323,3 +324,61 @@ def test_absurd_clocks_do_not_stop_the_reader() -> None:
 
     assert counts(store, NOW)["10s"] == 1
     assert counts(store, NOW + 20)["10s"] == 0
+
+
+@settings(max_examples=20, deadline=None, phases=UNSHRUNK)
+@given(st.integers(0, 5), st.randoms(use_true_random=False))
+def test_reckoning_in_steps_comes_to_the_same_whenever_somebody_asks(seed: int, rng: random.Random) -> None:
+    """Begun at any time, left half done, and finished by whoever asks, or by the next frames."""
+    sources, frames = traffic(seed)
+    expected, stepwise = started(*sources), started(*sources)
+    for frame in sorted(frames, key=lambda event: event.frame.mono):
+        expected.apply(frame)
+        stepwise.apply(frame)
+        now = frame.frame.mono + 0.5
+        steps = stepwise.folding(now)
+        for _ in range(rng.randrange(12)):
+            next(steps, None)
+        if rng.random() < 0.5:
+            window = rng.choice(list(Window))
+            assert picture(stepwise, now, window) == picture(expected, now, window)
+
+    assert [picture(stepwise, NOW, window) for window in Window] == [
+        picture(expected, NOW, window) for window in Window
+    ]
+
+
+def test_what_was_reckoned_in_steps_waits_no_more() -> None:
+    source = source_with_route()
+    store = started(source)
+    store.apply(source.frame([source.trace() for _ in range(5)]))
+    assert store.gathered == 5
+    steps = store.folding(NOW)
+    next(steps)
+    assert store.is_folding
+    for _ in steps:
+        pass
+
+    assert (store.gathered, store.is_folding) == (0, False)
+
+
+def test_percentiles_are_those_of_the_moment_whenever_they_are_looked_at() -> None:
+    source = source_with_route()
+    store = started(source)
+    store.apply(source.frame([source.trace(ms=10)]))
+    (row,) = store.endpoints(NOW, Window.MINUTE)
+    store.apply(source.frame([source.trace(ms=900)]))
+    store.endpoints(NOW, Window.MINUTE)
+
+    assert row.max_ms is not None
+    assert row.max_ms == pytest.approx(10, rel=2 * RELATIVE_ERROR)
+
+
+def test_a_table_of_trends_says_of_each_row_what_it_says_alone() -> None:
+    trends = Trends(2)
+    trends.add(100, [(0, 3), (2, 1)], 2)
+    trends.add(106, [(1, 4)], 1)
+    window = trends.window(107.0, 5, 100.0)
+
+    assert list(window.table()) == [window.of(row) for row in range(3)]
+    assert window.none == window.of(99)
