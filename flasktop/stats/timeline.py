@@ -175,9 +175,8 @@ class Timeline:
 
     def _fold(self, now: int) -> Steps[None]:
         yield from self._advance(now)
-        while self.open:
-            second, batch = next(iter(self.open.items()))
-            del self.open[second]
+        received, self.open = self.open, {}  # what comes while this is half done is of a later moment
+        for second, batch in received.items():
             chunk = yield from self._packing(batch)
             yield from self._keep(second if second <= self._now + _AHEAD else self._now, chunk)
         self._under_way = None

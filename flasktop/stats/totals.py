@@ -17,7 +17,7 @@ from flasktop.protocol.messages import Frame, Totals
 from flasktop.protocol.records import Span, Trace
 from flasktop.protocol.totals import RouteTotal, StatementTotal
 from flasktop.stats.columns import COUNT, DURATION
-from flasktop.stats.encoded import decoded
+from flasktop.stats.encoded import decoded, duration_of
 from flasktop.stats.rows import OUTSIDE
 from flasktop.stats.sums import Sums, route_columns, span_columns, statement_columns, trace_columns
 from flasktop.stats.told import RouteTable, StatementTable, statuses_of
@@ -112,7 +112,8 @@ class WorkerTotals:
             row = self._resolver.endpoint_row(route)
             count, duration = found.get(row, (0, 0))
             found[row] = count + columns[COUNT], duration + columns[DURATION]
-        for trace in self._traces[self._counted :]:  # all else that they add to the sums on top is not asked for here
+        for _, data in self._traces[self._counted :]:  # what else they add to the sums on top is not asked for here
+            trace = duration_of(data)
             row = self._resolver.endpoint_row(trace.route)
             count, duration = found.get(row, (0, 0))
             found[row] = count + 1, duration + trace.duration_us

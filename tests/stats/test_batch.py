@@ -10,13 +10,14 @@ import pytest
 
 from flasktop.protocol.records import UNKNOWN, Folded, Trace
 from flasktop.stats.batch import ENOUGH, Batch
-from flasktop.stats.chunks import Chunk, merged
+from flasktop.stats.chunks import Chunk, merging
 from flasktop.stats.columns import BYTES, ENDPOINT_COLUMNS, ROW_BITS, S_EXECUTE, STATEMENT_MASK
-from flasktop.stats.encoded import encoded
+from flasktop.stats.encoded import Duration, encoded
 from flasktop.stats.rings import Kept, Rings
 from flasktop.stats.rows import Rows, parts_of
 from flasktop.stats.sums import trace_columns
 from flasktop.stats.workers import Worker
+from flasktop.steps import finished
 from tests.stats.builders import NOW, Source, make_definitions, make_route, make_span, make_statement, make_trace
 
 Sums = dict[int, tuple[int, ...]]
@@ -143,7 +144,7 @@ def test_merging_seconds_keeps_their_sums() -> None:
         second = Second()
         second.take(traces[at : at + 4])
         chunks.append(second.batch.pack())
-    one = merged(chunks)
+    one = finished(merging(chunks))
 
     assert cells(one) == plain_cells(traces)
     assert {parts_of(pair): sums for pair, sums in uses(one).items()} == plain_uses(traces)
@@ -158,7 +159,7 @@ def test_merging_sums_up_only_where_it_pays(spread: int, length: int) -> None:
         second = Second(endpoints=40, statements=40)
         second.take([make_trace(number, number % spread, spans=[make_span(number % spread)])])
         chunks.append(second.batch.pack())
-    one = merged(chunks)
+    one = finished(merging(chunks))
 
     assert [len(list(table.counts())) for table in (one.cells, one.uses)] == [length, length]
     assert sum(count for _, count in one.uses.counts()) == 40
@@ -168,7 +169,7 @@ def test_merging_joins_columns_of_any_width() -> None:
     second, other = Second(), Second()
     second.take([make_trace(0, 0, bytes_sent=3, spans=[make_span(0, execute_ms=0.001)])])
     other.take([make_trace(1, 1, bytes_sent=5_000_000_000, spans=[make_span(1, execute_ms=90_000)])])
-    one = merged([second.batch.pack(), other.batch.pack()])
+    one = finished(merging([second.batch.pack(), other.batch.pack()]))
 
     assert [sums[BYTES] for sums in cells(one).values()] == [3, 5_000_000_000]
     assert [sums[S_EXECUTE] for sums in uses(one).values()] == [1, 90_000_000]
@@ -225,3 +226,7 @@ def test_nonsense_stops_nobody() -> None:
 
     assert sums == [1, 0, 0, 1_000, 0]
     assert all(value >= 0 for cell in chunk.cells.items() for value in cell)
+
+
+def test_the_short_form_of_a_trace_has_its_first_fields() -> None:
+    assert Duration.__struct_fields__ == Trace.__struct_fields__[:4]
