@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from flasktop.client.connection import check_version
 from flasktop.client.neutral import died_requests, neutral_definitions, neutral_frame, neutral_hello
 from flasktop.errors import ProtocolError
 from flasktop.protocol.blackbox import HEADER_BYTES, BlackBox, parse, peek
@@ -16,6 +17,9 @@ from flasktop.protocol.messages import Hello
 
 MAX_JOURNAL_BYTES: Final = 1 << 30
 """A file longer than this is not read."""
+
+OLD_S: Final = 3600.0
+"""A dead worker's journal older than this is not shown."""
 
 SAME_CLOCK_S: Final = 30.0
 """Closer than this, the monotonic clocks of worker and reader are taken for the same clock of the same host."""
@@ -28,6 +32,18 @@ def read_hello(path: Path, owner: int) -> tuple[Hello, float] | None:
     except (OSError, ProtocolError):
         return None
     return neutral_hello(hello), last_seen(hello, at)
+
+
+def introduction(path: Path, owner: int) -> Hello | None:
+    """Who wrote the journal, where it is worth reading: there, not too old, and of our version."""
+    found = read_hello(path, owner)
+    if found is None or time.time() - found[1] > OLD_S:
+        return None
+    try:
+        check_version(found[0])
+    except ProtocolError:
+        return None
+    return found[0]
 
 
 def last_seen(hello: Hello, at: float) -> float:

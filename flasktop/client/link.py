@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from flasktop.client import journal
 from flasktop.client.ask import Address
-from flasktop.client.connection import Connection, check_version
+from flasktop.client.connection import Connection
 from flasktop.client.hub import Hub
 from flasktop.client.neutral import neutral_hello
 from flasktop.client.timing import within
@@ -42,8 +43,6 @@ DECISION_S: Final = 0.5
 POLL_S: Final = 0.5
 BATCH: Final = 20
 """How many events of a journal are handed on at a time, so that a screen stays awake."""
-OLD_S: Final = 3600.0
-"""A dead worker's journal older than this is not shown."""
 
 
 class WorkerLink:
@@ -54,8 +53,7 @@ class WorkerLink:
     """
 
     def __init__(self, hub: Hub, socket: Path, owner: int, files: WorkerFiles | None) -> None:
-        self.socket = socket
-        self.files = files
+        self.socket, self.files = socket, files
         self.watched = asyncio.Event()
         self.hello: Hello | None = None
         self.worker: WorkerId | None = WorkerId(files.pid, files.started_ms) if files else None
@@ -67,11 +65,8 @@ class WorkerLink:
         self.requests: int | None = None
         """How many requests the worker has served, as far as it was watched."""
         self.born = self._answered = time.monotonic()
-        self._hub = hub
-        self._owner = owner
-        self._foreign = files is None
-        self._joined = False
-        self._caught = False
+        self._hub, self._owner, self._foreign = hub, owner, files is None
+        self._joined = self._caught = False
         self._newest: int | None = None
         self._told: WorkerState = "connecting"
 
@@ -139,18 +134,15 @@ class WorkerLink:
             self.worker = WorkerId(hello.pid, round(hello.agent_started_at * 1000))
         elif not process_alive(self.files.pid, self.files.started_ms):
             self._foreign = True  # it answers, so its pid is one of another namespace
-        self.hello = hello
-        self.problem = None
-        self.state = "live"
+        self.hello, self.problem, self.state = hello, None, "live"
         self._answered = time.monotonic()
         self._report()
         if not await self._decided(DECISION_S):
             return False
         connection.send(self._hub.subscription)
         self._hub.turns.behind(self)
-        self._caught = False
+        self._caught, self._told = False, "connecting"
         self._join(hello, received=True)
-        self._told = "connecting"
         self._become("live")
         return await self._pump(connection)
 
@@ -166,15 +158,15 @@ class WorkerLink:
             self._answered = time.monotonic()
             self._become("live")
             behind = not self._caught
-            await self._hub.turns.take(lambda taken=messages: self._take(taken))  # type: ignore[misc]
+            await self._hub.turns.take(lambda said=messages: self._emit(map(self._event, said)))  # type: ignore[misc]
             if any(isinstance(message, Bye) for message in messages):
                 return True
             if behind and self._caught and self._hub.subscription.backfill:
                 await self._hub.turns.together()
         return False
 
-    def _take(self, messages: list[ToReader]) -> None:
-        self._hub.emit([event for message in messages if (event := self._event(message)) is not None])
+    def _emit(self, events: Iterable[Event | None]) -> None:
+        self._hub.emit([event for event in events if event is not None])
 
     def _event(self, message: ToReader) -> Event | None:
         worker = self._identity
@@ -269,22 +261,13 @@ class WorkerLink:
 
     def _introduce_from_journal(self) -> bool:
         """Take the Hello of the journal where none was received; whether there is a journal worth reading."""
-        if self.files is None:
-            return False
-        found = journal.read_hello(self.files.journal, self._owner)
-        if found is None or time.time() - found[1] > OLD_S:
-            return False
-        try:
-            check_version(found[0])
-        except FlasktopError:
-            return False
-        self.hello = self.hello or found[0]
-        return True
+        found = None if self.files is None else journal.introduction(self.files.journal, self._owner)
+        self.hello = self.hello or found
+        return found is not None
 
     async def _emit_slowly(self, events: list[Event]) -> None:
         for start in range(0, len(events), BATCH):
-            part = events[start : start + BATCH]
-            await self._hub.turns.take(lambda taken=part: self._hub.emit(taken))  # type: ignore[misc]
+            await self._hub.turns.take(lambda at=start: self._emit(events[at : at + BATCH]))  # type: ignore[misc]
 
     # -- telling -------------------------------------------------------------------------------------------------
 
