@@ -24,7 +24,6 @@ _WIDTHS: Final = (0, 1, 2, 4, 4, 8, 8, 8, 8)
 """The width of the narrowest array that holds words of so many bytes."""
 _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _LITTLE: Final = sys.byteorder == "little"
-_NOTHING: Final = b"\0"
 
 
 def bounded(values: Sequence[int]) -> array[int]:
@@ -34,7 +33,8 @@ def bounded(values: Sequence[int]) -> array[int]:
     except OverflowError:
         return array("Q", [min(max(value, 0), LARGEST) for value in values])
     data = words.tobytes()
-    if _bytes(data, 7).strip(_NOTHING) or _bytes(data, 6).strip(_NOTHING) or _bytes(data, 5).strip(_NOTHING):
+    nothing = bytes(len(words))
+    if _bytes(data, 7) != nothing or _bytes(data, 6) != nothing or _bytes(data, 5) != nothing:
         return array("Q", [min(value, LARGEST) for value in values])
     return words
 
@@ -75,8 +75,8 @@ def columns_of(rows: Collection[int]) -> list[array[int]]:
 def narrow(data: bytes, first: int = 0, step: int = 1) -> array[int]:
     """Return every ``step``-th of the words in ``data``, from ``first`` on, in an array of the narrowest integers that
     hold them."""
-    used = WORD
-    while used and not _bytes(data, used - 1, first, step).strip(_NOTHING):
+    used, nothing = WORD, bytes(-(-(len(data) // WORD - first) // step))
+    while used and _bytes(data, used - 1, first, step) == nothing:
         used -= 1
     width = _WIDTHS[used] or 1
     if width == 1:
