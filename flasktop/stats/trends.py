@@ -71,7 +71,7 @@ class TrendWindow:
     def _rates(self) -> list[tuple[float, ...]]:
         """The rates of every row: a picture asks for most of them, and all at once take a fifth of the time."""
         rates = [
-            [count / seconds for count in column] if column is not None else []
+            [count / seconds if count else 0.0 for count in column] if column is not None else []
             for column, seconds in zip(self._columns, self._seconds, strict=True)
         ]
         return list(zip_longest(*rates, fillvalue=0.0))
