@@ -24,6 +24,7 @@ from flasktop.stats.sums import is_error
 from flasktop.stats.tabulate import tabulated
 from flasktop.stats.uses import Uses, cell_of
 from flasktop.stats.workers import Worker
+from flasktop.steps import Steps
 
 ENOUGH: Final = 128
 """So many traces are reckoned at once: more make it no cheaper, and no longer stay near the processor."""
@@ -73,11 +74,13 @@ class Batch:
         self.gathered += len(spans)
         return len(spans)
 
-    def pack(self) -> Chunk:
+    def packing(self) -> Steps[Chunk]:
         """Return all that was taken."""
         if self._waiting.traces:
             self._reckon()
+            yield
         uses, statement_hist = self._uses.pack()
+        yield
         return Chunk(
             endpoint_cells(self._cells),
             uses,

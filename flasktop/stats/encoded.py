@@ -5,11 +5,25 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from flasktop.protocol.records import Trace
 
-encoded: Final = msgspec.msgpack.Encoder().encode
-"""Return the bytes of a trace."""
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def encoded(trace: Trace) -> bytes:
+    """Return the bytes of a trace; what is no text (lone surrogates: nothing that travels has any) is question marks."""
+    try:
+        return _encode(trace)
+    except UnicodeEncodeError:
+        spans = tuple([replace(span, error=_text(span.error)) for span in trace.spans])
+        return _encode(replace(trace, path=_text(trace.path), error=_text(trace.error), spans=spans))
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
 
 decoded: Final = msgspec.msgpack.Decoder(Trace).decode
 """Return the trace of ``encoded`` bytes."""

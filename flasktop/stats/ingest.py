@@ -44,8 +44,8 @@ class Ingest:
     def packing(self, batch: Batch) -> Steps[Chunk]:
         """Return what a second's traces and spans add up to."""
         self.gathered -= batch.gathered
-        yield
-        return batch.pack()
+        chunk = yield from batch.packing()
+        return chunk
 
     def _traces(
         self,

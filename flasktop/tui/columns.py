@@ -48,6 +48,12 @@ class Column(Generic[R]):
         """The title as it fits."""
         return self.title if len(self.title) <= width or not self.short else self.short
 
+    def marked(self, width: int, mark: str) -> str:
+        """The title as it fits with the sort ``mark``."""
+        if len(self.title) < width:
+            return self.title + mark
+        return (self.short or self.title)[: width - 1].rstrip() + mark
+
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[R]):

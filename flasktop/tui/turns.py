@@ -8,7 +8,7 @@ from typing import Final
 
 from flasktop.steps import DONE, Steps
 
-TURN_S: Final = 0.008
+TURN_S: Final = 0.005
 """Work that takes longer than this in one go is felt, together with what answering a key press takes itself."""
 
 ANSWER_S: Final = 0.05

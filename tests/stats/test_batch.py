@@ -100,7 +100,7 @@ def test_sums_are_those_of_one_trace_after_the_other(count: int) -> None:
     traces = [odd_trace(rng, number) for number in range(count)]
     second = Second()
     second.take(traces)
-    chunk = second.batch.pack()
+    chunk = finished(second.batch.packing())
 
     assert cells(chunk) == plain_cells(traces)
     assert {parts_of(pair): sums for pair, sums in uses(chunk).items()} == plain_uses(traces)
@@ -113,7 +113,7 @@ def test_frames_of_several_workers_may_mix() -> None:
     for at in range(0, 50, 10):
         for worker in (0, 1):
             second.take(traces[worker][at : at + 10], worker)
-    chunk = second.batch.pack()
+    chunk = finished(second.batch.packing())
 
     assert cells(chunk) == plain_cells(traces[0], 0) | plain_cells(traces[1], 1)
     assert {parts_of(pair): sums for pair, sums in uses(chunk).items()} == plain_uses(traces[0] + traces[1])
@@ -123,7 +123,7 @@ def test_frames_of_several_workers_may_mix() -> None:
 def test_spans_that_share_nothing_are_kept_as_they_came() -> None:
     second = Second()
     second.take([make_trace(0, 0, spans=[make_span(0), make_span(1)])])
-    chunk = second.batch.pack()
+    chunk = finished(second.batch.packing())
 
     assert [count for _, count in chunk.uses.counts()] == [1, 1]
 
@@ -131,7 +131,7 @@ def test_spans_that_share_nothing_are_kept_as_they_came() -> None:
 def test_spans_that_share_much_are_summed_up() -> None:
     second = Second()
     second.take([make_trace(number, 0, spans=[make_span(0)] * 3) for number in range(10)])
-    chunk = second.batch.pack()
+    chunk = finished(second.batch.packing())
 
     assert [count for _, count in chunk.uses.counts()] == [30]
 
@@ -143,7 +143,7 @@ def test_merging_seconds_keeps_their_sums() -> None:
     for at in range(0, 40, 4):
         second = Second()
         second.take(traces[at : at + 4])
-        chunks.append(second.batch.pack())
+        chunks.append(finished(second.batch.packing()))
     one = finished(merging(chunks))
 
     assert cells(one) == plain_cells(traces)
@@ -158,7 +158,7 @@ def test_merging_sums_up_only_where_it_pays(spread: int, length: int) -> None:
     for number in range(40):
         second = Second(endpoints=40, statements=40)
         second.take([make_trace(number, number % spread, spans=[make_span(number % spread)])])
-        chunks.append(second.batch.pack())
+        chunks.append(finished(second.batch.packing()))
     one = finished(merging(chunks))
 
     assert [len(list(table.counts())) for table in (one.cells, one.uses)] == [length, length]
@@ -169,7 +169,7 @@ def test_merging_joins_columns_of_any_width() -> None:
     second, other = Second(), Second()
     second.take([make_trace(0, 0, bytes_sent=3, spans=[make_span(0, execute_ms=0.001)])])
     other.take([make_trace(1, 1, bytes_sent=5_000_000_000, spans=[make_span(1, execute_ms=90_000)])])
-    one = finished(merging([second.batch.pack(), other.batch.pack()]))
+    one = finished(merging([finished(second.batch.packing()), finished(other.batch.packing())]))
 
     assert [sums[BYTES] for sums in cells(one).values()] == [3, 5_000_000_000]
     assert [sums[S_EXECUTE] for sums in uses(one).values()] == [1, 90_000_000]
@@ -179,7 +179,9 @@ def test_what_was_folded_counts_in_full() -> None:
     second = Second()
     second.take([make_trace(0, 1, folded=[Folded(2, 40, 3, 900, 80, 7)])])
 
-    assert {parts_of(pair): sums for pair, sums in uses(second.batch.pack()).items()} == {(1, 2): (40, 3, 900, 80, 7)}
+    assert {parts_of(pair): sums for pair, sums in uses(finished(second.batch.packing())).items()} == {
+        (1, 2): (40, 3, 900, 80, 7)
+    }
 
 
 @pytest.mark.parametrize("count", [0, -3])
@@ -187,20 +189,20 @@ def test_nothing_folded_is_no_use(count: int) -> None:
     second = Second()
     second.take([make_trace(0, 1, folded=[Folded(2, count, 0, 900, 80, 7)])])
 
-    assert uses(second.batch.pack()) == {}
+    assert uses(finished(second.batch.packing())) == {}
 
 
 def test_spans_outside_requests_have_no_endpoint() -> None:
     second = Second(workers=2)
     second.batch.outside(second.workers[1], [make_span(3)])
 
-    assert [parts_of(pair) for pair in uses(second.batch.pack())] == [(-1, 3)]
+    assert [parts_of(pair) for pair in uses(finished(second.batch.packing()))] == [(-1, 3)]
 
 
 def test_distributions_are_kept_for_each_app() -> None:
     second = Second()
     second.take([make_trace(number, number % 3) for number in range(30)])
-    chunk = second.batch.pack()
+    chunk = finished(second.batch.packing())
 
     assert {app: sum(count for _, count in counts.items()) for app, counts in chunk.apps.items()} == {
         "app0": 20,
@@ -211,7 +213,7 @@ def test_distributions_are_kept_for_each_app() -> None:
 def test_statements_that_ran_are_told_once() -> None:
     second = Second()
     second.take([make_trace(0, 0, spans=[make_span(1), make_span(1), make_span(3)])])
-    chunk = second.batch.pack()
+    chunk = finished(second.batch.packing())
 
     assert sorted(chunk.ran) == sorted({pair & STATEMENT_MASK for pair in uses(chunk)}) == [1, 3]
 
@@ -221,7 +223,7 @@ def test_nonsense_stops_nobody() -> None:
     second = Second()
     wild = make_trace(0, 0, ms=-5, status=-7, bytes_sent=1 << 63, spans=[make_span(99, execute_ms=-1e12, rows=-5)])
     second.take([wild])
-    chunk = second.batch.pack()
+    chunk = finished(second.batch.packing())
     ((_, *sums),) = chunk.uses.items()
 
     assert sums == [1, 0, 0, 1_000, 0]

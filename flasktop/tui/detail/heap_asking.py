@@ -11,6 +11,7 @@ from flasktop.errors import FlasktopError
 from flasktop.protocol.commands.heap import By, HeapHeld, Step
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import HeapLine, Take
+from flasktop.stats.views import WorkerRow
 from flasktop.tui.detail.page import Page
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.heaps import HeapDesk, Trouble, Underway
@@ -52,6 +53,18 @@ class AskingScreen(DetailScreen):
     @property
     def desk(self) -> HeapDesk:
         return self.flasktop.heaps
+
+    @property
+    def worker_row(self) -> WorkerRow | None:
+        """What is known of the worker."""
+        workers = self.feed.store.workers(self.feed.now(), self.feed.window)
+        return next((row for row in workers if row.worker == self.key), None)
+
+    def worker(self) -> WorkerId | None:
+        return self.key
+
+    def gone_words(self) -> str:
+        return ""
 
     def on_mount(self) -> None:
         self.set_interval(COUNT_S, self._count_on)

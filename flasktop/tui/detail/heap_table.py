@@ -12,7 +12,6 @@ from textual.containers import Container
 from flasktop.protocol.commands.heap import By, Step
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import Division, HeapLine, Take, lines_of
-from flasktop.stats.views import WorkerRow
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.heap_asking import AskingScreen
 from flasktop.tui.detail.heap_head import HeapHead, trouble_lines
@@ -106,18 +105,6 @@ class HeapTable(AskingScreen):
     @property
     def pane(self) -> Page:
         return self.query_one("#pane", Page)
-
-    @property
-    def worker_row(self) -> WorkerRow | None:
-        """What is known of the worker."""
-        workers = self.feed.store.workers(self.feed.now(), self.feed.window)
-        return next((row for row in workers if row.worker == self.key), None)
-
-    def worker(self) -> WorkerId | None:
-        return self.key
-
-    def gone_words(self) -> str:
-        return ""
 
     def copied(self) -> str:
         row = self.selected

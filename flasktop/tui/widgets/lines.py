@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -130,6 +131,7 @@ class Lines(Widget):
     """Shows the lines that ``draw`` returns, each below the other, cut to the widget's width."""
 
     _drawn: list[Text] | None = None
+    _ground = Style()
 
     def draw(self, width: int, height: int, palette: Palette) -> Sequence[Text]:
         """The lines for this size; called once until ``redraw``, a resize or a new theme."""
@@ -147,10 +149,14 @@ class Lines(Widget):
         super().notify_style_update()
         self._drawn = None
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._ground = self.rich_style  # put together from all ancestors: once for all lines
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         width, height = self.size
         if self._drawn is None:
             self._drawn = list(self.draw(width, height, palette_of(self.app)))
         if y >= len(self._drawn):
-            return Strip.blank(width, self.rich_style)
-        return strip_of(self._drawn[y], width, self.app.console).apply_style(self.rich_style)
+            return Strip.blank(width, self._ground)
+        return strip_of(self._drawn[y], width, self.app.console).apply_style(self._ground)

@@ -12,8 +12,10 @@ from typing import ClassVar, Generic, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -79,6 +81,7 @@ class Table(Widget, Generic[R], can_focus=True):
         self._following = False
         self._top = 0
         self._strips: dict[Hashable, tuple[R, Strip]] = {}
+        self._ground = self._bar = Style()
         self.empty = ""
 
     # What the owner says
@@ -184,21 +187,25 @@ class Table(Widget, Generic[R], can_focus=True):
     def _inner_width(self) -> int:
         return max(1, self.size.width - 2 * margin(self.size.width))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # Both are put together from all ancestors: once for all lines.
+        self._ground, self._bar = self.rich_style, self.get_component_rich_style("table--bar")
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            return self._header().adjust_cell_length(width, self.rich_style)
+            return self._header().adjust_cell_length(width, self._ground)
         if not self._rows:
             return self._empty_line(y, width)
         index = self._top + y - 1
         if index >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._ground)
         strip = self._row(index)
         if index == self._cursor:
             strip = pointed_at(strip, palette_of(self.app))
-        strip = strip.apply_style(self.rich_style).adjust_cell_length(width, self.rich_style)
-        bar = self.get_component_rich_style("table--bar")
-        return with_bar(strip, y - 1, self._top, self.page, len(self._rows), bar)
+        strip = strip.apply_style(self._ground).adjust_cell_length(width, self._ground)
+        return with_bar(strip, y - 1, self._top, self.page, len(self._rows), self._bar)
 
     def _header(self) -> Strip:
         palette = palette_of(self.app)
@@ -206,16 +213,10 @@ class Table(Widget, Generic[R], can_focus=True):
         for placed in self._placed:
             column = placed.column
             if column.name == self._sorted:
-                cells.append(Text(self._marked(placed), palette.accent))
+                cells.append(Text(column.marked(placed.width, "▲" if self._upward else "▼"), palette.accent))
             else:
                 cells.append(Text(column.header(placed.width), palette.dim))
-        return self._line(cells).apply_style(self.rich_style)
-
-    def _marked(self, placed: Placed[R]) -> str:
-        column, mark = placed.column, "▲" if self._upward else "▼"
-        if len(column.title) < placed.width:
-            return column.title + mark
-        return (column.short or column.title)[: placed.width - 1].rstrip() + mark
+        return self._line(cells).apply_style(self._ground)
 
     def _row(self, index: int) -> Strip:
         row, key = self._rows[index], self._keys[index]
@@ -253,10 +254,10 @@ class Table(Widget, Generic[R], can_focus=True):
         lines = self.empty.split("\n")
         first = max(2, self.size.height // 3 - len(lines) // 2)
         if not first <= y < first + len(lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._ground)
         said = fit(lines[y - first], width)
         text = Text(" " * ((width - cell_len(said)) // 2) + said, palette_of(self.app).dim)
-        return strip_of(text, width, self.app.console).apply_style(self.rich_style)
+        return strip_of(text, width, self.app.console).apply_style(self._ground)
 
     # Events
 
