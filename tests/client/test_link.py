@@ -181,3 +181,19 @@ async def test_a_cut_journal_is_no_fault(directory: Path) -> None:
         await seen.until(lambda: seen.watcher.complete or not seen.watcher.dead_apps())
 
         assert seen.of(Framed) == []
+
+
+@asynchronous
+async def test_nothing_is_handed_on_while_something_else_goes_first(directory: Path) -> None:
+    """A screen that answers a key press clears the way; what came meanwhile follows."""
+    with running_worker(directory) as worker:
+        async with watching(None, directory) as seen:
+            await seen.until(lambda: seen.of(CaughtUp))
+            seen.watcher.way.clear()
+            before = len(seen.of(Framed))
+            worker.tell("get /items/2")
+            await seen.until(seen.watcher.turn.locked)
+            assert len(seen.of(Framed)) == before
+            seen.watcher.way.set()
+
+            await seen.until(lambda: any("/items/2" in path for path in paths(seen)))
