@@ -13,7 +13,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def encoded(trace: Trace) -> bytes:
-    """Return the bytes of a trace; what is no text (lone surrogates: nothing that travels has any) is question marks."""
+    """Return the bytes of a trace, with question marks for what is no text: lone surrogates, which cannot travel."""
     try:
         return _encode(trace)
     except UnicodeEncodeError:
