@@ -139,6 +139,10 @@ async def test_a_worker_that_died_before_is_told(directory: Path) -> None:
         with running_worker(directory) as worker:
             async with watching(None, directory, everything=True) as seen:
                 await seen.until(lambda: len(seen.of(CaughtUp)) == 2)
+                # Totals are written once a second.
+                await seen.until(
+                    lambda: {one.worker.pid for one in seen.of(Framed) if one.frame.totals} >= {worker.pid}
+                )
             worker.tell("hang")
             worker.process.kill()
             worker.process.wait()
