@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import select
 import signal
 import sys
 import threading
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from textual.app import App
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOOK_SECONDS: Final = 2.0
+"""How often the terminal is looked for."""
 LEAVE_SECONDS: Final = 10.0
 """How long leaving the screen, and the clearing up after it, may take after a signal."""
 ASSUMED_SIZE: Final = (80, 24)
@@ -30,7 +33,8 @@ async def show(app: App[None]) -> int:
 
     SIGINT and SIGTERM leave it in order, so that the terminal gets its old state back: 128 plus the signal's number.
     SIGHUP ends the process at once: the terminal is gone, and with it whoever would take what the screen still
-    writes. Leaving in order could then wait for ever, and burn a core with reading nothing.
+    writes. Leaving in order could then wait for ever, and burn a core with reading nothing. A terminal that is not the
+    session's own (after ``setsid``, in some containers) sends none when it goes: it is looked for.
     """
     _collect_seldom()
     signals: list[int] = []
@@ -45,12 +49,27 @@ async def show(app: App[None]) -> int:
 
     for number in ENDING:
         signal.signal(number, leave)  # not the loop's handler, which a blocked loop never calls
+    looking = asyncio.create_task(_end_without_terminal())
     try:
         await app.run_async(size=_assumed_size())
     finally:
+        looking.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # what comes now is the clearing up
     return 128 + signals[0] if signals else app.return_code or 0
+
+
+async def _end_without_terminal() -> None:
+    while not _has_hung_up(0):
+        await asyncio.sleep(LOOK_SECONDS)
+    os._exit(128 + signal.SIGHUP)
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    """Whether a terminal's other end was closed."""
+    poll = select.poll()
+    poll.register(descriptor, 0)  # a hang-up is always told
+    return any(events & (select.POLLHUP | select.POLLNVAL) for _, events in poll.poll(0))
 
 
 def _collect_seldom() -> None:

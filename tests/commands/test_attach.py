@@ -58,7 +58,10 @@ class Terminal:
 
 
 @contextmanager
-def terminal(directory: Path, *arguments: str, size: tuple[int, int] = (120, 40)) -> Iterator[Terminal]:
+def terminal(
+    directory: Path, *arguments: str, size: tuple[int, int] = (120, 40), own: bool = True
+) -> Iterator[Terminal]:
+    """flasktop in a terminal; ``own``: which is the session's own, and sends SIGHUP when it is closed."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", size[1], size[0], 0, 0))
     environment = {**os.environ, "FLASKTOP_DIR": str(directory), "TERM": "xterm-256color"}
@@ -68,7 +71,7 @@ def terminal(directory: Path, *arguments: str, size: tuple[int, int] = (120, 40)
         [
             "/bin/sh",
             "-c",
-            'exec "$@" <>"$0" >&0 2>&0',
+            'exec "$@" <>"$0" >&0 2>&0' if own else 'exec "$@"',
             os.ttyname(theirs),
             sys.executable,
             "-m",
@@ -153,3 +156,13 @@ def test_a_terminal_that_is_closed_ends_attach(directory: Path) -> None:
         shown.close()
 
         assert shown.process.wait(10) == 128 + signal.SIGHUP
+
+
+def test_so_does_one_that_is_not_the_sessions_own(directory: Path) -> None:
+    """It sends no SIGHUP: after setsid, or in a container."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    with terminal(directory, "attach", own=False) as shown:
+        shown.until(b"Waiting for a Flask app")
+        shown.close()
+
+        assert shown.process.wait(30) == 128 + signal.SIGHUP
