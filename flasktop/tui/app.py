@@ -152,8 +152,8 @@ class FlasktopApp(App[None]):
         self.pulse.tick()
 
     def show_now(self) -> None:
-        """Let everything visible show what the feed says."""
-        if not self.screen_stack:
+        """Let everything visible show what the feed says; nothing any more while the app is being left."""
+        if not self.is_running or not self.screen_stack:
             return
         if isinstance(self.screen, StartScreen):
             if self.screen.is_mounted:

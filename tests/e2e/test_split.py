@@ -59,7 +59,7 @@ def check_traces(traces: list[TraceView], row: EndpointRow) -> None:
     """Each request adds up, and all of them to their endpoint."""
     for trace in traces:
         assert trace.duration_ms == pytest.approx(trace.split.wall) == pytest.approx(trace.phases.wall)
-    for part in TimeSplit.__dataclass_fields__:
+    for part in TimeSplit.__struct_fields__:
         mean = sum(getattr(trace.split, part) for trace in traces) / len(traces)
         assert getattr(row.split, part) == pytest.approx(mean, abs=0.002), part
 
