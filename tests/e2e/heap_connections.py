@@ -5,6 +5,7 @@ Argument: a database URL. Every thread goes on querying in its transaction throu
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 
@@ -25,6 +26,9 @@ REST_S = 0.05
 """Between two queries of a thread: the copies must get their turn."""
 LIMIT_S = 60.0
 
+TABLE = f"heap_note_{os.getpid()}"
+"""A table of our own: the tests of other Pythons run beside these, on the same database."""
+
 local = threading.local()
 failed: list[BaseException] = []
 
@@ -40,11 +44,11 @@ def transact(engine: Engine, number: int, ready: threading.Barrier, stop: thread
         local.connection = engine.connect()
         transaction = local.connection.begin()
         mine = who(local.connection)
-        local.connection.execute(text("insert into heap_note values (:number)"), {"number": number})
+        local.connection.execute(text(f"insert into {TABLE} values (:number)"), {"number": number})
         ready.wait(PATIENCE_S)
         while not stop.wait(REST_S):
             assert who(local.connection) == mine
-            rows = local.connection.execute(text("select number from heap_note where number = :n"), {"n": number})
+            rows = local.connection.execute(text(f"select number from {TABLE} where number = :n"), {"n": number})
             assert len(rows.all()) == 1, "the transaction is the same one"
         transaction.commit()
         assert who(local.connection) == mine
@@ -65,8 +69,8 @@ def main(url: str) -> None:
     child.NICENESS = 0  # type: ignore[misc]  # where the machine is busy, fifty niced copies would weigh for minutes
     engine = create_engine(url, future=True, poolclass=NullPool)
     with engine.begin() as connection:
-        connection.execute(text("drop table if exists heap_note"))
-        connection.execute(text("create table heap_note (number integer)"))
+        connection.execute(text(f"drop table if exists {TABLE}"))
+        connection.execute(text(f"create table {TABLE} (number integer)"))
     ready, stop = threading.Barrier(THREADS + 1), threading.Event()
     threads = [threading.Thread(target=transact, args=(engine, number, ready, stop)) for number in range(THREADS)]
     for thread in threads:
@@ -81,8 +85,8 @@ def main(url: str) -> None:
             thread.join()
     assert not failed, failed
     with engine.begin() as connection:
-        committed = connection.execute(text("select count(*) from heap_note")).scalar()
-        connection.execute(text("drop table heap_note"))
+        committed = connection.execute(text(f"select count(*) from {TABLE}")).scalar()
+        connection.execute(text(f"drop table {TABLE}"))
     engine.dispose()
     print(f"{TAKES} takes, {committed} transactions committed")
 
