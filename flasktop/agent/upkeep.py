@@ -17,7 +17,7 @@ TOUCH_S: Final = 600.0
 
 
 class Upkeep:
-    """When each of it is due. ``guarded`` runs one of them, as ``Agent.guarded`` does."""
+    """When each of it is due. ``guarded`` takes a place, what to call and its arguments, and lets no fault out."""
 
     def __init__(self, agent: Agent, guarded: Callable[..., None]) -> None:
         self._agent = agent

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from flasktop.protocol.messages import Bye, Caught, Refusal
 from tests.client.fakes import (
     PATIENCE_S,
     FakeWorker,
+    Watching,
     asynchronous,
     definitions,
     frame,
@@ -76,6 +78,16 @@ class Stages:
     def __init__(self) -> None:
         self.asked, self.go_on, self.released = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
+    @asynccontextmanager
+    async def watched(self, directory: Path) -> AsyncIterator[Watching]:
+        """Both, and who watches them."""
+        async with (
+            FakeWorker(directory, self.quick),
+            FakeWorker(directory, self.slow),
+            watching(None, directory) as seen,
+        ):
+            yield seen
+
     async def quick(self, worker: FakeWorker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(encode(worker.hello))
         await worker.subscriber(reader)
@@ -101,11 +113,7 @@ async def test_older_history_waits_until_all_have_sent_their_newest(
     """The first picture is of all workers, however much one of them has to tell of earlier."""
     monkeypatch.setattr("flasktop.client.turns.TOGETHER_S", PATIENCE_S)
     told = Stages()
-    async with (
-        FakeWorker(directory, told.quick),
-        FakeWorker(directory, told.slow),
-        watching(None, directory) as seen,
-    ):
+    async with told.watched(directory) as seen:
         await seen.until(lambda: seen.of(CaughtUp))
         told.go_on.set()
         told.released.set()
@@ -119,11 +127,7 @@ async def test_older_history_does_not_wait_for_ever(directory: Path, monkeypatch
     """A worker that is stopped while it tells its history holds up nobody's for long."""
     monkeypatch.setattr("flasktop.client.turns.TOGETHER_S", 0.05)
     told = Stages()
-    async with (
-        FakeWorker(directory, told.quick),
-        FakeWorker(directory, told.slow),
-        watching(None, directory) as seen,
-    ):
+    async with told.watched(directory) as seen:
         await seen.until(lambda: seen.of(CaughtUp))
         told.go_on.set()
 
