@@ -22,7 +22,7 @@ hold, and for how long taking them in lasts. Whoever has other things to do asks
 
 
 class Ingest:
-    """Takes frames in. ``workers`` is the store's list; ``gathered`` counts what waits to be taken into windows."""
+    """Takes frames in; ``gathered`` counts what waits to be taken into windows."""
 
     def __init__(self, rows: Rows, rings: Rings, caching: Caching) -> None:
         self._rows = rows

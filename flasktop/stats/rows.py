@@ -70,8 +70,8 @@ class Ids:
         """Return the row of each of many ids."""
         rows = self._rows
         with suppress(IndexError):
-            found = [rows[number] for number in numbers]
-            if None not in found:
+            # Below -1 only a broken worker counts, and the list would count from its end.
+            if min(numbers, default=0) >= -1 and None not in (found := [rows[number] for number in numbers]):
                 return cast("list[int]", found)
         return [self[number] for number in numbers]
 

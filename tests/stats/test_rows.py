@@ -20,7 +20,7 @@ def test_many_ids_are_looked_up_at_once() -> None:
     assert ids(0, 1, 2).of([2, 0, 2]) == [20, 0, 20]
 
 
-@pytest.mark.parametrize("number", [1, 3, 1_000, -1, MAX_IDS, 1 << 60])
+@pytest.mark.parametrize("number", [1, 3, 1_000, -1, -2, -4, MAX_IDS, 1 << 60])
 def test_an_id_that_was_not_defined_stands_for_the_others(number: int) -> None:
     assert ids(0, 2).of([0, number]) == [0, OTHER]
 
