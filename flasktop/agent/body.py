@@ -17,6 +17,9 @@ from flasktop.protocol.records import CLOSED_EARLY, OFFLOADED, RAISED
 CONTENT_LENGTH_DIGITS: Final = 18
 """Longer numbers are no length, and would not fit into a message."""
 
+BODILESS: Final = frozenset({*range(100, 200), 204, 304})
+"""Statuses whose responses have no body, whatever the app says."""
+
 Finish = Callable[[RequestTrace], None]
 
 
@@ -61,7 +64,7 @@ class Body(msgspec.Struct, eq=False):
 
     def close(self) -> None:
         trace = self._trace
-        if trace.finished:
+        if trace.end_ns:
             return
         try:
             close = getattr(self._result, "close", None)
@@ -80,7 +83,7 @@ class Body(msgspec.Struct, eq=False):
     def __del__(self) -> None:
         # Nobody closed it: a middleware that forgets to, a test client. The request has ended all the same.
         trace = self._trace
-        if not trace.finished:
+        if not trace.end_ns:
             self._end(trace)
 
     def _end(self, trace: RequestTrace) -> None:
@@ -151,7 +154,7 @@ def _finish_on_close(result: Any, trace: RequestTrace, finish: Finish) -> None:
             if close is not None:
                 close()
         finally:
-            if not trace.finished:
+            if not trace.end_ns:
                 finish(trace)
 
     try:
@@ -173,7 +176,7 @@ def _was_sent_whole(result: object, trace: RequestTrace) -> bool:
 
     Servers stop at Content-Length, take a list by its length, and send no body for HEAD, 204 and 304.
     """
-    if trace.method == "HEAD" or trace.status in (204, 304) or 100 <= trace.status < 200:
+    if trace.method == "HEAD" or trace.status in BODILESS:
         return True
     length = content_length(trace)
     if length is not None:

@@ -17,8 +17,8 @@ from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from flasktop.agent import meter
-from flasktop.agent.body import wrap
 from flasktop.agent.guard import guard
+from flasktop.agent.slots import write
 from flasktop.agent.trace import AppInfo, Engine, RequestTrace, current_trace
 from flasktop.protocol.blackbox import SLOT
 
@@ -93,30 +93,52 @@ def _typical(work: Callable[[], object]) -> float:
     return median(runs)
 
 
+class _Closing(list[bytes]):
+    """What Werkzeug's ``ClosingIterator`` is to us."""
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        super().__init__(chunks)
+        self._callbacks: list[Callable[[], None]] = []
+
+    def close(self) -> None:
+        for callback in self._callbacks:
+            callback()
+
+
 def _request() -> Rehearsed:
+    from flasktop.agent import flask_answers, flask_hooks
     from flasktop.agent.middleware import Middleware
     from flasktop.agent.runtime import Agent
 
     agent = Agent(os.getpid())
-    agent.running = [None]
-    stand_in: Any = SimpleNamespace(memory=bytearray(SLOT.size), slots_at=0, free_slots=[0])
-    agent.journal = stand_in
-    middleware = Middleware.rehearsal(_answer)
+    agent.running, agent.free_slots = [None], [0]
+    agent.memory, agent.slots_at = bytearray(SLOT.size), [0]
+    middleware = Middleware.rehearsal(_answer, _Closing)
+    rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
+    matched = flask_hooks.rule_noter(middleware, lambda: rule, lambda found: found)
+    answered = flask_answers.noter(frozenset({SimpleNamespace}), middleware.listen)
+    response = SimpleNamespace(_status_code=200, response=[b"answer"])
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""}
 
     def watched() -> None:
         trace = middleware._begin(agent, environ)
-        result = _answer(environ, middleware._starter(trace, _start_response))
+        slot, trace.slot = trace.slot, -1  # the one that would be written is the app's
+        matched(trace)
+        trace.slot = slot
+        write(agent, trace, b"/")
+        result = _answer(environ, _start_response)
+        answered(trace, response)
         trace.inside = False
-        body = wrap(result, environ, trace, agent.finish)
-        for _ in body:
+        for _ in middleware._answered(agent, trace, result, environ):
             pass
-        body.close()
+        result.close()
         agent.pending.clear()
 
     def bare() -> None:
-        for _ in _answer(environ, _start_response):
+        result = _answer(environ, _start_response)
+        for _ in result:
             pass
+        result.close()
 
     return _rehearsed(watched, bare, meter.beginning, meter.ending)
 
@@ -134,9 +156,9 @@ def _start_response(status: str, headers: Any, exc_info: Any = None) -> Callable
     return bytearray().extend
 
 
-def _answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+def _answer(environ: dict[str, Any], start_response: Any) -> _Closing:
     start_response("200 OK", [])
-    return [b"answer"]
+    return _Closing([b"answer"])
 
 
 def _statement() -> Rehearsed:

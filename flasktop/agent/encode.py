@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
+from flasktop.agent.clock import used_us
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
 from flasktop.agent.trace import RequestTrace, SpanRecord
 from flasktop.protocol.records import (
@@ -48,11 +49,9 @@ class TraceEncoder:
         """A finished request, as it travels: the fields of ``Trace`` in their order."""
         start_ns = record.start_ns
         duration_us = (record.end_ns - start_ns) // 1000 if record.end_ns > start_ns else 0
-        cpu_ns = record.cpu_end_ns - record.cpu_start_ns
-        if record.cpu_start_ns < 0 or record.cpu_end_ns < 0:
-            cpu_us = sql_cpu_us = UNKNOWN
-        else:
-            cpu_us, sql_cpu_us = (cpu_ns // 1000 if cpu_ns > 0 else 0), 0
+        cpu_us, sql_cpu_us = used_us(record), 0
+        if cpu_us == UNKNOWN:
+            sql_cpu_us = UNKNOWN
         spans: tuple[SpanRow, ...] = ()
         folded: tuple[Folded, ...] = ()
         if record.spans is None:
@@ -100,7 +99,7 @@ class TraceEncoder:
         database: object = record.database
         return InFlight(
             decoded(record.method[:METHOD_LIMIT]),
-            self._routes.id(record) if record.rule is not None else UNKNOWN,
+            self._routes.id(record) if record.known is not None else UNKNOWN,
             shown_path(record),
             max(now_ns - record.start_ns, 0) // 1000,
             record.app.name,
@@ -188,7 +187,7 @@ class TraceEncoder:
 def shown_path(record: RequestTrace) -> str:
     """The request's path as it is shown: decoded from WSGI's latin-1, cut, values of the query string masked."""
     if record.app.mask_paths:
-        return record.rule or ""
+        return record.known.rule if record.known is not None else ""
     path = decoded(record.path[: 4 * PATH_LIMIT])
     if len(path) > PATH_LIMIT:
         path = path[:PATH_LIMIT] + "…"

@@ -11,25 +11,27 @@ from contextvars import ContextVar
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from flasktop.agent import clock, flask_answers
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
-from flasktop.agent.slots import release
-from flasktop.agent.sql.repeats import SAMPLE_MASK, Repeats
-from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
+from flasktop.agent.slots import release, write
+from flasktop.agent.sql.repeats import Repeats
+from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, KnownRule, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
-from flasktop.protocol.blackbox import SLOT, SLOT_PATH_AT, SLOT_ROUTE, SLOT_ROUTE_AT
 from flasktop.protocol.records import ASYNC_VIEW, UNMATCHED_METHOD
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from flasktop.agent.middleware import Middleware
+    from flasktop.agent.runtime import Agent
+
+_current = current_trace.get
 
 EXTENSION = "flasktop"
+MOST_RULES: Final = 10_000
+"""URL rules that are remembered; an app that makes them as it runs has the older ones looked at anew."""
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-_pack_route = SLOT_ROUTE.pack_into
-_pack_path = SLOT_ROUTE.pack_into  # both fields are of one size
-_SLOT_SIZE: Final = SLOT.size
 
 
 def flask_behind(wsgi_app: object) -> Flask | None:
@@ -47,7 +49,16 @@ def flask_behind(wsgi_app: object) -> Flask | None:
     return None
 
 
-def register(flask_app: Flask, app: AppInfo, middleware: Middleware) -> None:
+def is_wsgi_app_of(flask_app: Flask | None, wsgi_app: object) -> bool:
+    """Whether it is a Flask app's own ``wsgi_app``, as Flask has made it."""
+    if flask_app is None or getattr(wsgi_app, "__self__", None) is not flask_app:
+        return False
+    from flask import Flask as TheirFlask
+
+    return getattr(wsgi_app, "__func__", None) is getattr(TheirFlask, "wsgi_app", None)
+
+
+def register(flask_app: Flask, middleware: Middleware) -> None:
     """Hook a Flask app, once.
 
     Raises:
@@ -59,101 +70,115 @@ def register(flask_app: Flask, app: AppInfo, middleware: Middleware) -> None:
             "Call FlaskTop(app), init_app(app) or Middleware(app.wsgi_app) once for each app.",
         )
     flask_app.extensions[EXTENSION] = middleware
-    _wrap_dispatch(flask_app, app, middleware)
+    answered = flask_answers.noter(flask_answers.plain_responses(flask_app), middleware.listen)
+    _wrap_dispatch(flask_app, rule_noter(middleware, *_rule_finder()), answered)
     _wrap(flask_app, "handle_user_exception", _note_exception)
-    _wrap(flask_app, "handle_exception", _note_exception)
+    _wrap(flask_app, "handle_exception", _note_exception, answered)
     _wrap(flask_app, "async_to_sync", _note_async)
 
 
-def _wrap(flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ...]], None]) -> None:
+def _wrap(
+    flask_app: Any,
+    name: str,
+    note: Callable[[RequestTrace, tuple[Any, ...]], None],
+    answered: Callable[[RequestTrace, Any], None] | None = None,
+) -> None:
     original = getattr(flask_app, name)
     place = f"noting {name}"
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
         nonlocal note
-        trace = current_trace.get()
-        if trace is not None and not trace.finished:
-            try:
-                note(trace, arguments)
-            except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
-                guard.report(place, error)
-                if guard.off(place):
-                    note = _nothing
-        return original(*arguments, **named)
+        trace = _current()
+        if trace is None or trace.end_ns:
+            return original(*arguments, **named)
+        try:
+            note(trace, arguments)
+        except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
+            guard.report(place, error)
+            if guard.off(place):
+                note = _nothing
+        result = original(*arguments, **named)
+        if answered is not None and trace.direct:
+            answered(trace, result)
+        return result
 
     wrapped.__name__ = name
     wrapped.__wrapped__ = original  # type: ignore[attr-defined]
     setattr(flask_app, name, wrapped)
 
 
-def _wrap_dispatch(flask_app: Any, app: AppInfo, middleware: Middleware) -> None:
-    """Note the URL rule of each request; on every request's path, so written out."""
+def _wrap_dispatch(
+    flask_app: Any, note: Callable[[RequestTrace], None], answered: Callable[[RequestTrace, Any], None]
+) -> None:
+    """Note the URL rule of each request, and its answer; on every request's path, so written out."""
     dispatch = flask_app.full_dispatch_request
-    note = _rule_noter(app, middleware)
 
     def full_dispatch_request(*arguments: Any) -> Any:
         nonlocal note
-        trace = current_trace.get()
+        trace = _current()
         # With a rule it is the outer of two requests (a test client in a view) and keeps its own.
-        if trace is not None and trace.rule is None and not trace.finished:
-            try:
-                note(trace)
-            except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
-                guard.report("noting the URL rule", error)
-                if guard.off("noting the URL rule"):
-                    note = _nothing
-        return dispatch(*arguments)
+        if trace is None or trace.known is not None or trace.end_ns:
+            return dispatch(*arguments)
+        try:
+            note(trace)
+        except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
+            guard.report("noting the URL rule", error)
+            if guard.off("noting the URL rule"):
+                note = _nothing
+        response = dispatch(*arguments)
+        if trace.direct:
+            answered(trace, response)
+        return response
 
     full_dispatch_request.__wrapped__ = dispatch  # type: ignore[attr-defined]
     flask_app.full_dispatch_request = full_dispatch_request
 
 
-def _rule_noter(app: AppInfo, middleware: Middleware) -> Callable[[RequestTrace], None]:
-    current, rule_of = _rule_finder()
-    known: dict[str, tuple[bytes, bool]] = {}
-
-    def learn(route: str) -> tuple[bytes, bool]:
-        middleware.learn(route)
-        told = known[route] = (route.encode("utf-8", "replace"), route in middleware.ignored_routes)
-        return told
+def rule_noter(
+    middleware: Middleware, current: Callable[[], Any], rule_of: Callable[[Any], Any]
+) -> Callable[[RequestTrace], None]:
+    """What notes the URL rule of the current request; the callables are those of ``_rule_finder``."""
+    app = middleware.app
+    rules: dict[int, KnownRule] = {}
 
     def note(trace: RequestTrace) -> None:
         if trace.app is not app:
-            _adopt(trace, app)
+            trace.app = app  # the app behind the one that took it answers it
         rule = rule_of(current())
-        if rule is None:
-            return
-        route = trace.rule = rule.rule
-        trace.endpoint = rule.endpoint
-        if rule.methods is None and trace.method not in KNOWN_METHODS:
-            trace.method = UNMATCHED_METHOD  # the rule takes any word that a client invents: no row for each
-        told = known.get(route)
-        if told is None:
-            told = learn(route)
-            trace.repeats = Repeats()
-        elif not trace.start_ns & SAMPLE_MASK:
-            trace.repeats = Repeats()
-        label, ignored = told
         agent = process.agent
-        if agent is None:
+        if rule is None or agent is None:
+            if agent is not None:
+                write(agent, trace, b"")
             return
-        if ignored:
-            trace.ignored = True
-            release(agent, trace)
-        elif (slot := trace.slot) >= 0:
-            journal = agent.journal
-            _pack_route(journal.memory, journal.slots_at + slot * _SLOT_SIZE + SLOT_ROUTE_AT, label)
+        known = rules.get(id(rule))
+        if known is None or known.source is not rule:
+            if len(rules) >= MOST_RULES:
+                rules.clear()
+            known = rules[id(rule)] = KnownRule(rule, middleware.ignores(rule.rule))
+        trace.known = known
+        if known.credit or known.special:
+            _note_more(agent, trace, known, middleware)
+        else:
+            write(agent, trace, known.label)
 
     return note
 
 
-def _adopt(trace: RequestTrace, app: AppInfo) -> None:
-    """The request is answered by an app behind the one that took it; if paths are masked there, so is this one."""
-    trace.app = app
-    agent = process.agent
-    if app.mask_paths and trace.slot >= 0 and agent is not None:
-        journal = agent.journal
-        _pack_path(journal.memory, journal.slots_at + trace.slot * SLOT.size + SLOT_PATH_AT, b"")
+def _note_more(agent: Agent, trace: RequestTrace, known: KnownRule, middleware: Middleware) -> None:
+    """What only some requests need."""
+    if known.sampled:
+        known.sampled, known.special = False, known.invented or known.ignored
+        trace.repeats = Repeats()
+    if known.invented and trace.method not in KNOWN_METHODS:
+        trace.method = UNMATCHED_METHOD  # the rule takes any word that a client invents: no row for each
+    if known.ignored:
+        trace.ignored = True
+        release(agent, trace)
+        trace.slot = -1
+        return
+    if trace.cpu_start_ns == UNREAD and known.credit and not clock.start(trace):
+        middleware.read_early()
+    write(agent, trace, known.label)
 
 
 def _nothing(*arguments: Any) -> None:
@@ -183,4 +208,4 @@ def _note_exception(trace: RequestTrace, arguments: tuple[Any, ...]) -> None:
 
 def _note_async(trace: RequestTrace, arguments: tuple[Any, ...]) -> None:
     trace.flags |= ASYNC_VIEW
-    trace.cpu_start_ns = -1
+    trace.cpu_start_ns = UNKNOWN_CPU

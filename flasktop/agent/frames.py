@@ -84,7 +84,7 @@ def _look(worker: Worker, wanted: list[RequestTrace]) -> list[Seen]:
     frames = sys._current_frames()
     seen = []
     for trace in wanted:
-        if trace.finished:
+        if trace.end_ns:
             seen.append(Seen(trace, None, None))
         elif trace.greenlet is not None:
             seen.append(_greenlet(trace, worker.hub_thread))

@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 class Journal:
     """One worker's journal file.
 
-    ``memory`` is the file's content; ``free_slots`` and ``slots_at`` serve the hot path.
+    ``memory`` is the file's content; ``free_slots``, and ``slots_at`` (where each begins), serve the hot path.
 
     Raises:
         OSError: the file cannot be made, or the disk has no room for it (it is reserved whole at once: a sparse
@@ -56,7 +56,7 @@ class Journal:
     def __init__(self, path: Path, layout: Layout) -> None:
         self.layout = layout
         self.memory = _create(path, layout.size)
-        self.slots_at = layout.slots_at
+        self.slots_at = [layout.slots_at + slot * SLOT.size for slot in range(layout.slots)]
         self.free_slots = list(range(layout.slots - 1, -1, -1))
         self._entries: deque[Entry] = deque()
         self._head = 0
@@ -174,13 +174,12 @@ class Journal:
 
     def blank(self, slot: int) -> None:
         """Leave no request in a slot."""
-        self.memory[self.slots_at + slot * SLOT.size] = blackbox.SLOT_FREE
+        self.memory[self.slots_at[slot]] = blackbox.SLOT_FREE
 
     @property
     def nobody_in_flight(self) -> bool:
         """Whether no slot holds a request, running or killed."""
-        last = self.layout.definitions_at
-        return all(self.memory[at] == blackbox.SLOT_FREE for at in range(self.slots_at, last, SLOT.size))
+        return all(self.memory[at] == blackbox.SLOT_FREE for at in self.slots_at)
 
 
 def _create(path: Path, size: int) -> mmap.mmap:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
-from flasktop.agent import flask_hooks
+from flasktop.agent import flask_answers, flask_hooks
 from flasktop.agent.body import length, wrap
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
-from flasktop.agent.meter import MASK, beginning
+from flasktop.agent.meter import beginning
 from flasktop.agent.process import process, start
 from flasktop.agent.runtime import Agent
-from flasktop.agent.slots import take as _take_slot
-from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
+from flasktop.agent.slots import release
+from flasktop.agent.slots import write as _write_slot
+from flasktop.agent.trace import CREDIT, UNKNOWN_CPU, AppInfo, RequestTrace, current_trace
 from flasktop.protocol.records import RAISED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
     from flask import Flask
 
+Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid
 _current = current_trace.get
 _set_current = current_trace.set
@@ -65,23 +69,35 @@ class Middleware:
         if self.settings.enabled:
             self.app = AppInfo(process.claim_name(self.app.name, self), self.settings.mask_paths)
         self._ignores = self.settings.ignores if self.settings.ignore else None
-        self.ignored_routes: set[str] = set()
-        # Werkzeug's responses never call what start_response returns: no need to count behind it.
-        never_writes = flask_app is not None and getattr(wsgi_app, "__self__", None) is flask_app
-        self._starter = _starter if never_writes else _counting_starter
+        direct = flask_hooks.is_wsgi_app_of(flask_app, wsgi_app)
+        self._set_way(direct, flask_answers.closing_iterator() if direct else None)
         self._enabled = self.settings.enabled
         if self._enabled and flask_app is not None:
-            flask_hooks.register(flask_app, self.app, self)
+            flask_hooks.register(flask_app, self)
             process.roots.append(flask_app.root_path)  # the user's code, also where it is installed
 
+    def _set_way(self, direct: bool, closing: type | None) -> None:
+        """How requests go on their way: ``direct`` where the next to be called is Flask itself.
+
+        Then we hear of the request again when Flask has matched it and when Flask has answered it: what is not needed
+        before is done there, and of most answers Werkzeug tells when they are closed.
+        """
+        self.direct = direct
+        self._deaf = direct
+        self._closing = closing
+        self.hears: Hears | None = None if direct else _counting_starter
+        self.early = 0  # so many requests more have their CPU clock read before they are dispatched
+        self._always_special = self.special = not direct or self._ignores is not None
+
     @classmethod
-    def rehearsal(cls, wsgi_app: WSGIApplication) -> Middleware:
-        """One that is known to nobody, to measure what it costs."""
+    def rehearsal(cls, wsgi_app: Any, closing: type) -> Middleware:
+        """One that is known to nobody, to measure what it costs; ``closing`` is what its app returns."""
         made = cls.__new__(cls)
         made.app = AppInfo("rehearsal")
         made.wsgi_app = wsgi_app
         made._ignores = None
-        made._starter = _starter
+        made.settings = Settings()
+        made._set_way(True, closing)
         return made
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -94,7 +110,7 @@ class Middleware:
         if _unsaid:
             guard.flush_log()
         outer = _current()
-        if agent is None or not agent.active or (outer is not None and outer.inside and not outer.finished):
+        if agent is None or not agent.active or (outer is not None and outer.inside):
             return self.wsgi_app(environ, start_response)
         try:
             trace = self._begin(agent, environ)
@@ -102,15 +118,15 @@ class Middleware:
             self._failed("beginning a request", error)
             return self.wsgi_app(environ, start_response)
         try:
-            result = self.wsgi_app(environ, self._starter(trace, start_response))
+            wsgi_app, hear = self.wsgi_app, self.hears
+            result = wsgi_app(environ, start_response if hear is None else hear(trace, start_response))
         except BaseException as error:
             _note_raised(trace, error)
             agent.end(trace)
             raise
         trace.inside = False
         try:
-            body: Iterable[bytes] = wrap(result, environ, trace, agent.finish)
-            return body
+            return self._answered(agent, trace, result, environ)
         except Exception as error:  # noqa: BLE001 - the guard's: the body goes out as it is
             self._failed("wrapping a body", error)
             agent.end(trace)
@@ -121,32 +137,72 @@ class Middleware:
         script = environ.get("SCRIPT_NAME")
         if script:
             path = script + path
-        trace = RequestTrace(
-            self.app, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), perf_counter_ns()
-        )
-        if self._ignores is not None and self._ignores(decoded(path)):
-            trace.ignored = True
-        else:
-            _take_slot(agent, trace)
-        if agent.cpu_known:
-            trace.thread = get_ident()
-            trace.cpu_start_ns = thread_time_ns()
-        elif agent.greenlet_now is not None:
-            trace.greenlet = agent.greenlet_now()
+        method = environ["REQUEST_METHOD"]
+        query = environ.get("QUERY_STRING", "")
+        try:
+            slot = agent.free_slots.pop()
+        except IndexError:
+            slot = -1  # more in flight than slots: it is recorded when it ends
+        trace = RequestTrace(self.app, method, path, query, perf_counter_ns(), slot, get_ident(), self._deaf)
+        if slot >= 0:
+            agent.running[slot] = trace
+        if self.special or agent.special:
+            self._begin_specially(agent, trace)
         _set_current(trace)
-        if not trace.start_ns & MASK:
-            beginning.append(perf_counter_ns() - trace.start_ns)
         return trace
+
+    def _begin_specially(self, agent: Agent, trace: RequestTrace) -> None:
+        """What only some requests need, or only those of some apps."""
+        if agent.greenlet_now is not None:
+            trace.thread, trace.cpu_start_ns, trace.greenlet = 0, UNKNOWN_CPU, agent.greenlet_now()
+        elif not self.direct or self.early:
+            trace.cpu_start_ns = thread_time_ns()
+        if self._ignores is not None and self._ignores(decoded(trace.path)):
+            trace.ignored = True
+            release(agent, trace)
+            trace.slot = -1
+        elif not self.direct:
+            _write_slot(agent, trace, b"")
+        if self.early:
+            self.early -= 1
+            self.special = self._always_special or self.early > 0
+        if agent.metering:
+            agent.metering, agent.special = False, agent.greenlet_now is not None
+            beginning.append(perf_counter_ns() - trace.start_ns)
+
+    def _answered(
+        self, agent: Agent, trace: RequestTrace, result: Iterable[bytes], environ: dict[str, Any]
+    ) -> Iterable[bytes]:
+        """The body to give to the server: the app's own where it tells when it is closed and its length is known."""
+        if trace.direct:
+            if trace.status and trace.headers is None and type(result) is self._closing:
+                trace.first_byte_ns = perf_counter_ns()
+                trace.body = ref(result)
+                closing: Any = result
+                closing._callbacks.append(partial(agent.finish, trace))
+                return result
+            trace.bytes_sent = 0
+        body: Iterable[bytes] = wrap(result, environ, trace, agent.finish)
+        return body
+
+    def listen(self) -> None:
+        """From now on, note what is said to ``start_response``: not all responses tell it beforehand."""
+        self._deaf = False
+        self.hears = _starter
+
+    def read_early(self) -> None:
+        """Of some requests from now on, read the CPU clock before they are dispatched: that takes long in this app."""
+        self.early = CREDIT
+        self.special = True
 
     def _failed(self, place: str, error: Exception) -> None:
         guard.report(place, error)
         if guard.off(place):
             self._enabled = False
 
-    def learn(self, route: str) -> None:
-        """Called once for each URL rule that is used."""
-        if self.settings.ignores(route):
-            self.ignored_routes.add(route)
+    def ignores(self, route: str) -> bool:
+        """Whether requests to a URL rule are not recorded."""
+        return self.settings.ignores(route)
 
 
 def _starter(trace: RequestTrace, start_response: StartResponse) -> StartResponse:
@@ -197,6 +253,7 @@ def _status(status: Any, before: int) -> int:
 def _note_raised(trace: RequestTrace, error: BaseException) -> None:
     """An exception leaves the app, into the server."""
     trace.inside = False
+    trace.bytes_sent *= not trace.direct  # what was to be sent will not be
     trace.raised = type(error)
     trace.flags |= RAISED
     if not trace.status and isinstance(error, Exception):

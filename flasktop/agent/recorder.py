@@ -171,7 +171,7 @@ class Recorder:
         return tuple(
             self._encoder.running(record, activity, now_ns)
             for record, activity in self._observer.observe(oldest).items()
-            if not record.finished
+            if not record.end_ns
         )
 
     def _write(

@@ -8,12 +8,13 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
-from threading import get_ident
-from time import perf_counter_ns, thread_time_ns
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns
 from typing import Any, Final
 
 from flasktop.agent import capacity, figures, native
+from flasktop.agent.clock import spend
+from flasktop.agent.clock import stop as stop_clock
 from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
@@ -25,11 +26,12 @@ from flasktop.agent.paths import Paths
 from flasktop.agent.recorder import Recorder
 from flasktop.agent.sampler import GcClock, SamplerLoader
 from flasktop.agent.server import Server
-from flasktop.agent.slots import free_killed, release
+from flasktop.agent.slots import free_killed, look_after, release
 from flasktop.agent.sql.executed import SEEN
-from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, current_trace, sink
+from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, sink
 from flasktop.agent.turn import Turn
 from flasktop.agent.upkeep import Upkeep
+from flasktop.protocol.blackbox import SLOT_FREE
 from flasktop.protocol.messages import Hello, Totals
 from flasktop.protocol.records import UNKNOWN
 from flasktop.rendezvous import WorkerFiles, process_created
@@ -44,10 +46,6 @@ PENDING_LIMIT: Final = 20_000
 """Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
 
 
-_current = current_trace.get
-_set_current = current_trace.set
-
-
 class Agent:
     """One worker's agent. ``active`` is False where it could not start: requests then pass untouched.
 
@@ -60,7 +58,10 @@ class Agent:
         self.ours = native.fork_mark()
         self.finish: Callable[[RequestTrace], None] = self.end  # made once, and not for every request
         self.active = False
-        self.cpu_known = True
+        self.metering = self.special = False
+        self.memory: Any = None
+        self.free_slots: list[int] = []
+        self.slots_at: Sequence[int] = ()
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
         self.hub_thread = self.hub_native = 0
         self.capacity = UNKNOWN
@@ -90,9 +91,9 @@ class Agent:
         self.started_at = time.time()
         self._greenlets = native.greenlets()
         self.hub = native.hub()
-        self.cpu_known = not self._greenlets
         if self._greenlets:
             self.greenlet_now = native.current_greenlet()
+            self.special = True
         self.hub_thread = native.original("_thread", "get_ident")()
         self.hub_native = native.original("_thread", "get_native_id")()
         self._environ_label = server_label(environ, self._greenlets)
@@ -114,7 +115,8 @@ class Agent:
         self._undoing.append(lambda: self.paths.remove(journal=True))
         listener = self.paths.bind()
         self._undoing.append(listener.close)
-        self.journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
+        self.journal = journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
+        self.memory, self.free_slots, self.slots_at = journal.memory, journal.free_slots, journal.slots_at
         self.paths.claim_journal()
         self.recorder = Recorder(self.journal, settings, self)
         self.server = Server(
@@ -181,19 +183,26 @@ class Agent:
 
     def end(self, trace: RequestTrace) -> None:
         """Take a request that has ended; its slot is free again. Never raises."""
-        trace.finished = True
+        if trace.end_ns:
+            return  # its body is closed twice
         end_ns = trace.end_ns = perf_counter_ns()
-        trace.headers = None  # the app's list, with a tuple a header: held until drained, it would make work for gc
-        if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
-            took = end_ns - trace.start_ns
-            if took < CPU_GAP_NS and trace.spans is None:
-                trace.cpu_end_ns = trace.cpu_start_ns + took  # only Python ran: not worth asking the clock
-            else:
-                trace.cpu_end_ns = thread_time_ns()
+        if trace.headers is not None:
+            trace.headers = None  # the app's, with a tuple a header: held until drained, they would make work for gc
+        took_ns = end_ns - trace.start_ns
+        if took_ns >= CPU_GAP_NS or trace.spans is not None:
+            stop_clock(trace, took_ns)
+        elif trace.cpu_start_ns >= 0:
+            spend(trace)
         if not self.ours[0]:
             return  # a request that forked ends in both processes; it belongs to the parent
         try:
-            release(self, trace)
+            slot = trace.slot
+            if trace.raised is not None:
+                release(self, trace)
+            elif slot >= 0:  # the same without a call
+                self.running[slot] = None
+                self.memory[self.slots_at[slot]] = SLOT_FREE
+                self.free_slots.append(slot)
         except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
             guard.report("ending a request", error)
             if guard.off("ending a request"):
@@ -202,12 +211,23 @@ class Agent:
             self.pending.append(trace)
         else:
             self.dropped += 1
-        if _current() is trace:
-            _set_current(None)
-        if not end_ns & MASK:
-            ending.append(perf_counter_ns() - end_ns)
+        if not took_ns & MASK:
+            self._measure(trace, end_ns)
         if end_ns > self.turn.due_ns:
             self.turn.offer()
+
+    def drop(self, trace: RequestTrace) -> None:
+        """End a request whose body was dropped and never closed, when it was answered. In the agent's thread."""
+        trace.end_ns = max(trace.first_byte_ns, trace.start_ns + 1)
+        release(self, trace)
+        self.pending.append(trace)
+
+    def _measure(self, trace: RequestTrace, end_ns: int) -> None:
+        """One in 16, by chance: how long its end took; and the next to begin is timed, the next of its rule sampled."""
+        self.metering = self.special = True
+        if trace.known is not None:
+            trace.known.sampled = trace.known.special = True
+        ending.append(perf_counter_ns() - end_ns)
 
     # -- the thread --
 
@@ -246,6 +266,7 @@ class Agent:
                 sample = now + SAMPLE_S
             self._guarded("recording", self.recorder.drain, loader.sampler, due)
             free_killed(self, now)
+            look_after(self)
             upkeep.look(now)
             if self.turn.offered:
                 self._guarded("serving readers", self.server.step, 0)  # send before others get their turn

@@ -6,50 +6,71 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from flasktop.agent.trace import RequestTrace
-from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
+from flasktop.protocol.blackbox import SLOT, SLOT_FREE, SLOT_KILLED
 
 if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent
 
+LATE_NS: Final = 100_000_000
+"""A request that is dispatched later than this after its start is written into its slot before that."""
 KILLED_GRACE_S: Final = 2.0
 """A request ended by SystemExit counts as killed only if the worker is gone within this time."""
 
 _pack_slot = SLOT.pack_into
-_SLOT_SIZE = SLOT.size
 _METHODS = {name: name.encode() for name in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")}
 
 
-def take(agent: Agent, trace: RequestTrace) -> None:
-    """Write the request into the black box, so that a kill leaves it behind."""
-    journal = agent.journal
-    free = journal.free_slots
-    if not free:
-        return  # more in flight than slots: it is recorded when it ends
-    app = trace.app
-    path = b"" if app.mask_paths else trace.path.encode("latin-1", "replace")
+def write(agent: Agent, trace: RequestTrace, route: bytes) -> None:
+    """Write the request into its slot, so that a kill leaves it behind."""
+    slot = trace.slot
+    if slot < 0:
+        return
+    app, path = trace.app, trace.path
+    shown = path.encode() if path.isascii() else path.encode("latin-1", "replace")
     method = _METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
-    try:
-        slot = trace.slot = free.pop()
-    except IndexError:
-        return  # another thread took the last one
-    agent.running[slot] = trace
-    _pack_slot(journal.memory, journal.slots_at + slot * _SLOT_SIZE, 1, trace.start_ns, method, app.label, path, b"")
+    _pack_slot(
+        agent.memory,
+        agent.slots_at[slot],
+        1,
+        trace.start_ns,
+        method,
+        app.label,
+        b"" if app.mask_paths else shown,
+        route,
+    )
+
+
+def look_after(agent: Agent) -> None:
+    """See to requests of which nothing more is heard; for the agent's thread.
+
+    Those that Flask has not dispatched for long are written into their slots, which is done at dispatch else: where
+    one goes on at this very moment, its slot is told as free. Those whose body has been dropped, and never closed,
+    end; when, nobody knows: what is told is when they were answered.
+    """
+    late_ns = time.perf_counter_ns() - LATE_NS
+    for slot, trace in enumerate(agent.running):
+        if trace is None:
+            continue
+        if trace.body is not None and trace.body() is None:
+            agent.drop(trace)
+        elif trace.known is None and trace.start_ns < late_ns:
+            write(agent, trace, b"")
+            if agent.running[slot] is not trace:
+                agent.memory[agent.slots_at[slot]] = SLOT_FREE
 
 
 def release(agent: Agent, trace: RequestTrace) -> None:
     """Give the slot of a request back, or keep it for a while as killed."""
     slot = trace.slot
     if slot >= 0:
-        trace.slot = -1
         agent.running[slot] = None
-        journal = agent.journal
         raised = trace.raised
-        if raised is not None and not issubclass(raised, Exception):
-            journal.memory[journal.slots_at + slot * _SLOT_SIZE] = SLOT_KILLED
-            agent.killed.append((time.perf_counter(), slot))
+        if raised is None or issubclass(raised, Exception):
+            agent.memory[agent.slots_at[slot]] = SLOT_FREE
+            agent.free_slots.append(slot)
         else:
-            journal.memory[journal.slots_at + slot * _SLOT_SIZE] = 0
-            journal.free_slots.append(slot)
+            agent.memory[agent.slots_at[slot]] = SLOT_KILLED
+            agent.killed.append((time.perf_counter(), slot))
 
 
 def free_killed(agent: Agent, now: float) -> None:
@@ -57,4 +78,4 @@ def free_killed(agent: Agent, now: float) -> None:
     while agent.killed and now - agent.killed[0][0] > KILLED_GRACE_S:
         slot = agent.killed.popleft()[1]
         agent.journal.blank(slot)
-        agent.journal.free_slots.append(slot)
+        agent.free_slots.append(slot)

@@ -64,10 +64,11 @@ class Routes:
 
     def _new(self, key: RouteKey, trace: RequestTrace) -> int:
         app = trace.app.name
-        if trace.rule is None:
+        rule = trace.known
+        if rule is None:
             return self._add(key, RouteDef(self._count, app, UNMATCHED_METHOD, UNMATCHED_ROUTE, ""), last=True)
         if self._count < self._limit:
-            new = self._add(key, RouteDef(self._count, app, trace.method, trace.rule, trace.endpoint))
+            new = self._add(key, RouteDef(self._count, app, trace.method, rule.rule, rule.endpoint))
             if new >= 0:
                 return new
         other = (app, "", OTHER_ROUTE)
@@ -88,7 +89,8 @@ class Routes:
 
 def key_of(trace: RequestTrace) -> RouteKey:
     """The route of a request: known after routing; until then that of one without a rule."""
-    return (trace.app.name, trace.method, trace.rule) if trace.rule is not None else (trace.app.name, None, None)
+    known = trace.known
+    return (trace.app.name, trace.method, known.rule) if known is not None else (trace.app.name, None, None)
 
 
 class Statements:

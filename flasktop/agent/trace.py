@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -27,6 +27,13 @@ NAME_LIMIT: Final = 80
 CPU_GAP_NS: Final = 200_000
 """What ends so soon after a reading of the thread's CPU clock, no database of another process asked, is reckoned as CPU
 time: only Python ran. A reading is a call of the system, and costs the app some 2 us."""
+
+UNKNOWN_CPU: Final = -1
+UNREAD: Final = -2
+"""In place of a reading of the thread's CPU clock: it says nothing of the request; it was not asked."""
+
+CREDIT: Final = 512
+"""For so many of a rule's requests after a slow one the CPU clock is read."""
 
 FOLDED_KEYS: Final = 1000
 """Statements beyond the cap are summed under so many keys in one trace; further ones share one sum."""
@@ -155,17 +162,42 @@ class AppInfo:
         self.mask_paths = mask_paths
 
 
+class KnownRule:
+    """What the hot path remembers of a URL rule: its text, its endpoint's name, the text as the journal's slots hold
+    it, and whether its requests are ignored. ``source`` is the rule itself; ``invented`` says that it takes any
+    method; ``credit`` is how many quick requests more have the CPU clock read for them (see ``agent/clock.py``);
+    ``sampled``: the parameters of its next request's statements are told apart (see ``agent/sql/repeats.py``);
+    ``special``: its next request needs more than to be written into its slot.
+    """
+
+    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "rule", "sampled", "source", "special")
+
+    def __init__(self, source: Any, ignored: bool) -> None:
+        self.source = source
+        self.rule: str = source.rule
+        self.endpoint: str = source.endpoint
+        self.label = self.rule.encode("utf-8", "replace")
+        self.invented = source.methods is None
+        self.ignored = ignored
+        self.credit = CREDIT
+        self.sampled = self.special = True
+
+
 class RequestTrace(msgspec.Struct, gc=False, eq=False):
     """One request while it runs. Created by the middleware, filled by the Flask and SQLAlchemy hooks.
 
-    ``rule`` stays None where no URL rule matched. ``cpu_start_ns`` is -1 where the thread's clock says nothing.
-    ``inside`` is True while the app's callable runs. ``finished`` is set once; spans that come later are outside any
-    request. ``thread`` is the ident of the thread that began it; under gevent and eventlet ``greenlet`` is its
-    greenlet instead (weakly: a greenlet that everybody has dropped must be able to end). ``database`` is the last
-    database call that began: whether it still runs, it says itself. ``answer`` is, of a slow GET, the first chunk's
-    length and the keys of the request and of that chunk (see ``agent/answers.py``); ``taken`` are the connections that
-    it took from pools; ``repeats`` numbers the parameters of its statements, where the request is sampled for that.
-    As for ``SpanRecord``, nothing that it holds may lead back to it.
+    ``end_ns`` is 0 until it has ended, which it does once; spans that come later are outside any request. ``known`` is
+    what is remembered of its URL rule, None where none matched, or none is known yet. ``direct``: nobody listens to
+    what is said to ``start_response``, since Flask's response object tells it; ``headers`` are None there where the
+    whole body was at hand. ``cpu_start_ns`` is UNKNOWN_CPU where the thread's clock says nothing, and UNREAD while it
+    was not asked. ``inside`` is True while the app's callable runs. ``body`` is the app's own, where its end tells
+    that the request has ended. ``thread`` is the ident of the thread that began it; under gevent and eventlet
+    ``greenlet`` is its greenlet instead (weakly: a greenlet that everybody has dropped must be able to end).
+    ``database`` is the last database call that began: whether it still runs, it says itself.
+    ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and of that chunk (see
+    ``agent/answers.py``); ``taken`` are the connections that it took from pools; ``repeats`` numbers the parameters of
+    its statements, where the request is sampled for that. As for ``SpanRecord``, nothing that it holds may lead back
+    to it. An attribute that is set costs more than one that is given when it is made.
     """
 
     app: AppInfo
@@ -174,12 +206,12 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     query: str
     start_ns: int
     slot: int = -1
-    cpu_start_ns: int = -1
     thread: int = 0
-    rule: str | None = None
-    endpoint: str = ""
+    direct: bool = False
+    cpu_start_ns: int = UNREAD
+    known: KnownRule | None = None
     status: int = 0
-    headers: list[tuple[str, str]] | None = None
+    headers: Iterable[tuple[str, str]] | None = None
     flags: int = 0
     end_ns: int = 0
     first_byte_ns: int = 0
@@ -189,7 +221,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     ignored: bool = False
     inside: bool = True
     complete: bool = False
-    finished: bool = False
+    body: weakref.ref[Any] | None = None
     greenlet: weakref.ref[Any] | None = None
     database: UnderWay | None = None
     spans: list[SpanRecord] | None = None
@@ -257,7 +289,7 @@ class SpanSink:
 
     def add(self, span: SpanRecord) -> None:
         trace = current_trace.get()
-        if trace is None or trace.finished:
+        if trace is None or trace.end_ns:
             if len(self.outside) < self.outside_cap:
                 self.outside.append(span)
             else:

@@ -138,7 +138,7 @@ class _Run:
                 self._look_at_greenlets(states, wall_ns)
 
     def _is_wanted(self, trace: RequestTrace) -> bool:
-        return not trace.finished and key_of(trace) in self._keys
+        return not trace.end_ns and key_of(trace) in self._keys
 
     def _look_at_threads(self, states: list[Interval], wall_ns: int) -> None:
         frames = sys._current_frames()

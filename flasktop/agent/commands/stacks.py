@@ -70,7 +70,7 @@ class Stacks:
             seen = frames.look(self._agent, wanted)
             doing = {trace: lined_up.told(now) for trace, now in self._observer.observe(running).items()}
             table = _Table(self._sources)
-            stacks = tuple(self._told(one, doing[one.trace], table) for one in seen if not one.trace.finished)
+            stacks = tuple(self._told(one, doing[one.trace], table) for one in seen if not one.trace.end_ns)
             if command.begun_us != UNKNOWN and not stacks:
                 raise _ended()
             return StacksTaken(tuple(table.frames), stacks, self._count())
@@ -98,7 +98,7 @@ class Stacks:
             age_us=max(now_ns - trace.start_ns, 0) // 1000,
             app=trace.app.name,
             method=fit_to_travel(decoded(trace.method[:METHOD_LIMIT])),
-            route=fit_to_travel(trace.rule or ""),
+            route=fit_to_travel(trace.known.rule if trace.known is not None else ""),
             path=shown_path(trace),
             thread_id=activity.thread_id,
             thread=fit_to_travel(activity.thread[:THREAD_LIMIT]),

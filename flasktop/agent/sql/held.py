@@ -55,7 +55,7 @@ armed: Final[dict[str, int]] = {}
 def took(engine: Engine, connection: Any) -> None:
     """Note that the current request has a connection from its pool; in the thread that took it."""
     trace = current_trace.get()
-    if trace is None or trace.finished:
+    if trace is None or trace.end_ns:
         return
     taken = trace.taken
     if taken is None:

@@ -160,7 +160,7 @@ def _begin(
         code, instruction = found(id(compiled), depth)
         span = Statement(STATEMENT, text, engine, code, instruction, relation, 0, 0, size)
         # The clocks come last: what we do ourselves is not the database's.
-        if trace is not None and not trace.finished:
+        if trace is not None and not trace.end_ns:
             trace.database = span
             if trace.repeats is not None and not batch:
                 trace.repeats.note(span, parameters)
@@ -242,7 +242,7 @@ def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: typ
             else:
                 _stop_cpu(span)
         span.failure = failure
-        if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.finished:
+        if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
             spans.append(span)  # as the sink does, without a call
         else:
             sink.add(span)

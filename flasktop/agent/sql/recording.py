@@ -42,7 +42,7 @@ PLACES: Final = (statements, fetching, calls)
 def cpu_start() -> int:
     """The thread's CPU clock in ns, or -1 where the current request cannot use it."""
     trace = current_trace.get()
-    return thread_time_ns() if trace is not None and trace.cpu_start_ns >= 0 and not trace.finished else -1
+    return thread_time_ns() if trace is not None and trace.cpu_start_ns >= 0 and not trace.end_ns else -1
 
 
 def add_call(
@@ -72,7 +72,7 @@ def timed(original: Callable[..., Any], kind: str, engine: Engine, skip: Callabl
         call = Call(kind, engine, perf_counter_ns())
         if trace is not None:
             trace.database = call
-            if trace.cpu_start_ns >= 0 and not trace.finished:
+            if trace.cpu_start_ns >= 0 and not trace.end_ns:
                 # As with statements: the clock is dear, and read where a local database was slow with it before.
                 cpu = trace.cpu_start_ns if engine.local and text not in engine.slow else thread_time_ns()
         try:
@@ -111,7 +111,7 @@ def _finish(trace: RequestTrace | None, call: Call, cpu: int, failure: type[Base
                 engine.slow.add(text)
         code, instruction = callsite.found(id(engine) ^ id(kind), 2)
         span = SpanRecord(kind, text, engine, code, instruction, None, start, duration, 0, 0, used, -1, failure)
-        if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.finished:
+        if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
             spans.append(span)
         else:
             sink.add(span)
