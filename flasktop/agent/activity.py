@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from flasktop.agent import cpu
-from flasktop.agent.trace import RequestTrace
+from flasktop.agent.trace import UNKNOWN_CPU, RequestTrace
 from flasktop.protocol.records import ASYNC_VIEW, CPU, DOING_UNKNOWN, SQL, STATEMENT, UNKNOWN, WAIT
 
 BUSY_SHARE: Final = 0.5
@@ -72,9 +72,9 @@ class Observer:
         for trace, (now_ns, cpu_ns, native, name) in readings.items():
             doing = self._doing(trace, shares.get(trace), contenders)
             since_ns = self._since(trace, doing, now_ns, shares.get(trace))
-            if doing != DOING_UNKNOWN:
+            if doing != DOING_UNKNOWN or cpu_ns != UNKNOWN:
                 marks[trace] = _Mark(now_ns, cpu_ns, doing, since_ns)
-            used = cpu_ns - trace.cpu_start_ns if cpu_ns != UNKNOWN else UNKNOWN
+            used = cpu_ns - trace.cpu_start_ns if cpu_ns != UNKNOWN and trace.cpu_start_ns >= 0 else UNKNOWN
             under_way = _under_way(trace)
             if under_way is not None:
                 found[trace] = Activity(SQL, under_way[1], under_way[0], used, native, name)
@@ -92,7 +92,7 @@ class Observer:
             name = "greenlet"
         elif trace.thread:
             native, name = thread_of(trace.thread)
-            if native != UNKNOWN and trace.cpu_start_ns >= 0:
+            if native != UNKNOWN and trace.cpu_start_ns != UNKNOWN_CPU:
                 cpu_ns = self._clock(native)
                 if cpu_ns < trace.cpu_start_ns:
                     cpu_ns = UNKNOWN  # not to be told; or the id is another thread's by now
@@ -105,6 +105,8 @@ class Observer:
             return -1.0
         mark = self._marks.get(trace)
         then_ns, before_ns = (mark.at_ns, mark.cpu_ns) if mark is not None else (trace.start_ns, trace.cpu_start_ns)
+        if before_ns < 0:
+            return -1.0  # the clock was not read for it: from the second look on
         return max(cpu_ns - before_ns, 0) / max(now_ns - then_ns, 1)
 
     def _doing(self, trace: RequestTrace, share: float | None, contenders: int) -> str:

@@ -75,25 +75,29 @@ class Body(msgspec.Struct, eq=False):
             trace.flags |= RAISED
             raise
         finally:
-            if trace.complete:
-                self._finish(trace)
-            else:
-                self._end(trace)
+            if not trace.complete:
+                self._look_at_end(trace)
+            _end(trace, self._finish)
 
     def __del__(self) -> None:
         # Nobody closed it: a middleware that forgets to, a test client. The request has ended all the same.
         trace = self._trace
         if not trace.end_ns:
-            self._end(trace)
+            self._look_at_end(trace)
+            _end(trace, self._finish)
 
-    def _end(self, trace: RequestTrace) -> None:
+    def _look_at_end(self, trace: RequestTrace) -> None:
         if not trace.complete and not trace.flags & RAISED:
             try:
                 if not _was_sent_whole(self._result, trace):
                     trace.flags |= CLOSED_EARLY
             except Exception as error:  # noqa: BLE001 - the guard's: odd headers or chunks are the server's business
                 guard.report("looking at the end of a body", error)
-        self._finish(trace)
+
+
+def _end(trace: RequestTrace, finish: Finish) -> None:
+    trace.headers = None  # the app's, with a tuple a header: held until drained, they would make work for gc
+    finish(trace)
 
 
 def length(chunk: object) -> int:
@@ -116,7 +120,7 @@ def wrap(result: Any, environ: dict[str, Any], trace: RequestTrace, finish: Fini
         if result is None or isinstance(result, (bytes, str)):
             # Not what WSGI asks for, and servers differ in what they make of it (uWSGI sends bytes whole): so it stays.
             trace.bytes_sent += length(result)
-            finish(trace)
+            _end(trace, finish)
             return result
         make = SizedBody if hasattr(result, "__len__") else Body
         if len(_bodies) < KNOWN_TYPES:
@@ -155,12 +159,12 @@ def _finish_on_close(result: Any, trace: RequestTrace, finish: Finish) -> None:
                 close()
         finally:
             if not trace.end_ns:
-                finish(trace)
+                _end(trace, finish)
 
     try:
         result.close = closed
     except (AttributeError, TypeError):
-        finish(trace)
+        _end(trace, finish)
 
 
 def content_length(trace: RequestTrace) -> int | None:

@@ -41,6 +41,13 @@ def stop(trace: RequestTrace, took_ns: int) -> None:
         known.credit = min(known.credit + CREDIT, MOST_CREDIT)
 
 
+def wanted(trace: RequestTrace) -> None:
+    """Have the clock read for the next requests of this one's rule, since they are looked at while they run."""
+    known = trace.known
+    if known is not None:
+        known.credit = max(known.credit, CREDIT)
+
+
 def spend(trace: RequestTrace) -> None:
     """A request that had the clock read was quick: one less of its rule has it read."""
     known = trace.known

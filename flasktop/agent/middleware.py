@@ -86,8 +86,8 @@ class Middleware:
         self._deaf = direct
         self._closing = closing
         self.hears: Hears | None = None if direct else _counting_starter
-        self.early = 0  # so many requests more have their CPU clock read before they are dispatched
-        self._always_special = self.special = not direct or self._ignores is not None
+        self._always_special = not direct or self._ignores is not None
+        self.read_early()  # an app's first requests are long in coming to be dispatched
 
     @classmethod
     def rehearsal(cls, wsgi_app: Any, closing: type) -> Middleware:
@@ -191,7 +191,7 @@ class Middleware:
         self.hears = _starter
 
     def read_early(self) -> None:
-        """Of some requests from now on, read the CPU clock before they are dispatched: that takes long in this app."""
+        """Read the CPU clock of the next requests before they are dispatched, since that takes long."""
         self.early = CREDIT
         self.special = True
 
@@ -253,6 +253,7 @@ def _status(status: Any, before: int) -> int:
 def _note_raised(trace: RequestTrace, error: BaseException) -> None:
     """An exception leaves the app, into the server."""
     trace.inside = False
+    trace.headers = None
     trace.bytes_sent *= not trace.direct  # what was to be sent will not be
     trace.raised = type(error)
     trace.flags |= RAISED

@@ -186,8 +186,6 @@ class Agent:
         if trace.end_ns:
             return  # its body is closed twice
         end_ns = trace.end_ns = perf_counter_ns()
-        if trace.headers is not None:
-            trace.headers = None  # the app's, with a tuple a header: held until drained, they would make work for gc
         took_ns = end_ns - trace.start_ns
         if took_ns >= CPU_GAP_NS or trace.spans is not None:
             stop_clock(trace, took_ns)

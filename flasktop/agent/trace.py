@@ -46,8 +46,8 @@ class Engine:
     """What is said of an engine: ``name`` without credentials, such as ``postgresql://db/shop``, and its dialect.
 
     Of each text that ran since the agent's thread looked last, ``seen`` holds what the cursor got: the statement and
-    the newest parameters. They never leave the process. ``sql`` is the SQLAlchemy engine, while there is one.
-    ``local``: the database runs inside this process, so that a short statement is CPU time and nothing else;
+    the parameters that ran first since. They never leave the process. ``sql`` is the SQLAlchemy engine, while there is
+    one. ``local``: the database runs inside this process, so that a short statement is CPU time and nothing else;
     ``slow`` are those texts of a local database that were not short once, for which the clock is read.
     """
 

@@ -169,7 +169,7 @@ table = StackTable()
 end = time.monotonic() + 3.0
 while time.monotonic() < end:
     threads = [thread.ident for thread in list(threading._active.values())]
-    traces = [Trace(thread=ident, finished=False, greenlet=None, start_ns=0, flags=0) for ident in threads]
+    traces = [Trace(thread=ident, end_ns=0, greenlet=None, start_ns=0, flags=0) for ident in threads]
     frames.look(worker, traces)
     looked = SimpleNamespace(_table=table, _count=lambda *_: None)
     states = [SimpleNamespace(trace=trace, shares=lambda *_: (0.0, None)) for trace in traces]

@@ -80,10 +80,9 @@ def test_a_log_handler_that_raises_does_not_reach_the_app(world: Box) -> None:
 
 HOT: list[tuple[str, Any, str]] = [
     ("beginning a request", middleware.Middleware, "_begin"),
-    ("beginning a request", middleware, "_take_slot"),
+    ("beginning a request", middleware, "RequestTrace"),
     ("wrapping a body", middleware, "wrap"),
     ("looking at the end of a body", body, "_was_sent_whole"),
-    ("ending a request", runtime, "release"),
 ]
 
 
@@ -103,7 +102,7 @@ def test_a_fault_on_a_requests_path_changes_nothing(
 
 def test_what_begins_badly_is_not_begun_any_more(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     app = Middleware(answering([b"x"]))
-    monkeypatch.setattr(middleware, "_take_slot", fails)
+    monkeypatch.setattr(middleware, "_write_slot", fails)
     for _ in range(LIMIT + 5):
         assert serve(app).body == b"x"
 

@@ -267,6 +267,7 @@ def test_a_killed_process_leaves_its_requests_in_flight(directory: Path) -> None
         until(lambda: len(parse(journal.read_bytes()).in_flight) == 3)
         until(lambda: all(one.route for one in parse(journal.read_bytes()).in_flight))
         until(lambda: all(one.age_ms > 0 for one in parse(journal.read_bytes()).in_flight))
+        until(lambda: any(frame.traces for frame in parse(journal.read_bytes()).frames))
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     box = parse(journal.read_bytes())

@@ -37,8 +37,8 @@ def journal(path: Path, frames: int) -> bytes:
         made.append(encode(frame(seq)), float(seq), float(seq))
     made.write_totals(Totals(frames, (), (), True))
     record = (49_000_000_000, b"GET", b"shop", b"/slow/1", b"/slow/<n>")
-    SLOT.pack_into(made.memory, made.slots_at, SLOT_BUSY, *record)
-    SLOT.pack_into(made.memory, made.slots_at + SLOT.size, SLOT_KILLED, *record)
+    SLOT.pack_into(made.memory, made.slots_at[0], SLOT_BUSY, *record)
+    SLOT.pack_into(made.memory, made.slots_at[1], SLOT_KILLED, *record)
     return path.read_bytes()
 
 

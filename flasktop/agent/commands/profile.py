@@ -14,7 +14,7 @@ from random import Random
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from flasktop.agent import coroutines, cpu, native
+from flasktop.agent import clock, coroutines, cpu, native
 from flasktop.agent.commands.interval import Interval, Shares
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.commands.profile_answer import Counts, made
@@ -124,6 +124,7 @@ class _Run:
             if state is None:
                 self._counts.requests += 1
                 state = Interval(trace)
+                clock.wanted(trace)  # for those that come after it
             self._known[id(trace)] = state
         states = list(self._known.values())
         if self._agent.greenlet_now is None:

@@ -34,20 +34,24 @@ _BUFFER_SLOTS: Final = ("_max_row_buffer", "_rowbuffer", "_bufsize", "_growth_fa
 class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
     """One statement's record, and the strategy that fetches its rows from the cursor.
 
-    ``ended_ns`` and ``ended_cpu`` are the clocks when the execution (or the last long fetch) ended, the CPU clock -1
-    where it is not to be read; ``read_ns`` is when that one was really read, and not reckoned, the last time. The
-    bodies of ``fetchone`` and ``fetchall`` are SQLAlchemy's own, inlined: a call more for each row is most of what
-    counting costs.
+    ``ended_cpu`` is the CPU clock when the execution (or the last long fetch, at ``fetched_at_ns``) ended, -1 where it
+    is not to be read; ``read_ns`` is when it was really read, and not reckoned, the last time (0: never). The bodies of
+    ``fetchone`` and ``fetchall`` are SQLAlchemy's own, inlined: a call more a row is most of what counting costs.
     """
 
     ended_cpu: int = -1
-    ended_ns: int = 0
+    fetched_at_ns: int = 0
     fetching_ns: int = 0
     read_ns: int = 0
 
+    @property
+    def ended_ns(self) -> int:
+        """When ``ended_cpu`` was: the end of the execution, or of the last long fetch."""
+        return self.fetched_at_ns or self.start_ns + self.execute_ns
+
     def under_way(self) -> tuple[str, int] | None:
         """As ``trace.UnderWay``."""
-        return (self.kind, self.start_ns or perf_counter_ns()) if self.fetching_ns or not self.ended_ns else None
+        return (self.kind, self.start_ns or perf_counter_ns()) if self.fetching_ns or not self.execute_ns else None
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         rows = self.rows
@@ -94,7 +98,8 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         start = self.fetching_ns = perf_counter_ns()
-        cpu = thread_time_ns() if start - self.ended_ns > CPU_GAP_NS and self.ended_cpu >= 0 else -1
+        late = start - self.start_ns - self.execute_ns > CPU_GAP_NS
+        cpu = thread_time_ns() if late and self.ended_cpu >= 0 else -1
         try:
             rows = dbapi_cursor.fetchall()
             result._soft_close()
@@ -158,7 +163,7 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
         if cpu < 0 and start - self.ended_ns <= CPU_GAP_NS:
             cpu = self.ended_cpu + start - self.ended_ns
         now = self.ended_cpu = thread_time_ns()
-        self.ended_ns = self.read_ns = start + spent
+        self.fetched_at_ns = self.read_ns = start + spent
         return min(spent, max(0, now - cpu)) if cpu >= 0 else 0
 
 
@@ -215,6 +220,22 @@ def count_stream(result: Any, span: Statement) -> None:
             result.cursor_strategy = span
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy's own strategy stays
         recording.fetching.failed(fault)
+
+
+def roomy(context_class: Any) -> Any:
+    """The class of a dialect's execution contexts, with room for a strategy in each.
+
+    Python keeps the attributes of an instance in an array as long as the class has had fewer than some 30 names of
+    them; SQLAlchemy's contexts use these up, and one name more, set on each, turns the array into a dictionary: 0.7 us
+    a statement. In a subclass the names are counted anew, and this one comes first.
+    """
+    made: Any = type(
+        context_class.__name__,
+        (context_class,),
+        {"__module__": context_class.__module__, "__qualname__": context_class.__qualname__},
+    )
+    made.__new__(made).cursor_fetch_strategy = DEFAULT_FETCH
+    return made
 
 
 def watch_stream(context: Any, span: Statement) -> None:

@@ -27,7 +27,7 @@ from flasktop.agent.sql.fetch import (
 from flasktop.agent.sql.pools import connecting
 from flasktop.agent.sql.recording import CPU_SHORT_NS, FORGET_MASK, PLACES, statements
 from flasktop.agent.sql.transactions import BATCH
-from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, current_trace, sink
+from flasktop.agent.trace import CPU_GAP_NS, Engine, RequestTrace, current_trace, sink
 from flasktop.protocol.records import STATEMENT
 
 MAX_RAW: Final = 1 << 16
@@ -70,7 +70,7 @@ def uninstall() -> None:
 
 
 def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> Any:
-    if not sink.active or context is None:
+    if context is None or not (sink.active and statements.on):
         return None
     dialect = context.dialect
     trace = current_trace.get()
@@ -87,7 +87,7 @@ def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> A
 
 
 def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) -> Any:
-    if not sink.active or context is None:
+    if context is None or not (sink.active and statements.on):
         return None
     dialect = context.dialect
     trace = current_trace.get()
@@ -104,7 +104,7 @@ def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) 
 
 
 def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Any:
-    if not sink.active or context is None:
+    if context is None or not (sink.active and statements.on):
         return None
     dialect = context.dialect
     trace = current_trace.get()
@@ -131,8 +131,6 @@ def _begin(
     trace: RequestTrace | None, context: Any, listeners: Any, statement: Any, parameters: Any, batch: int
 ) -> Statement | None:
     """The record of a statement that is about to run; None where somebody else must run it, or a fault of ours."""
-    if not statements.on:
-        return None
     try:
         if len(listeners) != 1 or (connecting and pools.is_connecting()):
             return None
@@ -146,7 +144,7 @@ def _begin(
             options = context.execution_options
             if options and (options := options.get("_sa_orm_load_options")) is not None:
                 depth = ORM_DEPTH
-                if getattr(options, "_lazy_loaded_from", None) is not None:
+                if options._lazy_loaded_from is not None:
                     relation = relationship.of(context)
         else:
             text, size = _other_text(context, compiled, statement, batch)
@@ -154,9 +152,8 @@ def _begin(
             engine = context.dialect._flasktop_engine
         except AttributeError:
             engine = transactions.adopt(context.root_connection.engine)
-        seen = engine.seen
-        if len(seen) < sink.seen_cap and (statement is text or _is_short(statement)):
-            seen[text] = (statement, parameters if not batch else parameters[0])
+        if text not in engine.seen:
+            _see(engine, text, statement, parameters if not batch else parameters[0])
         code, instruction = found(id(compiled), depth)
         span = Statement(STATEMENT, text, engine, code, instruction, relation, 0, 0, size)
         # The clocks come last: what we do ourselves is not the database's.
@@ -165,7 +162,12 @@ def _begin(
             if trace.repeats is not None and not batch:
                 trace.repeats.note(span, parameters)
             if trace.cpu_start_ns >= 0:
-                _start_cpu(trace, span)
+                # Where the statement is expected to be short and inside this process, the request's first reading
+                # stands for the clock: no later than it, and asked for only if the statement turns out slow.
+                if engine.local and text not in engine.slow:
+                    span.ended_cpu = trace.cpu_start_ns
+                else:
+                    _start_cpu(trace, span)
         span.start_ns = perf_counter_ns()
         return span
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
@@ -173,20 +175,15 @@ def _begin(
         return None
 
 
-def _is_short(statement: Any) -> bool:
-    return type(statement) is str and len(statement) <= MAX_RAW
+def _see(engine: Engine, text: str, statement: Any, parameters: Any) -> None:
+    """Keep what the cursor gets the first time that a text runs since the agent's thread looked last."""
+    short = statement is text or (type(statement) is str and len(statement) <= MAX_RAW)
+    if short and len(engine.seen) < sink.seen_cap:
+        engine.seen[text] = (statement, parameters)
 
 
 def _start_cpu(trace: RequestTrace, span: Statement) -> None:
-    """Note the thread's CPU clock, reckoned where it was known just before: the clock is dear, and only Python ran.
-
-    Where the statement is expected to be short and inside this process, the request's first reading stands for it: no
-    later than the clock, and asked for only if the statement turns out slow.
-    """
-    engine = span.engine
-    if engine.local and span.text not in engine.slow:
-        span.ended_cpu = trace.cpu_start_ns
-        return
+    """Note the thread's CPU clock, reckoned where it was known just before: the clock is dear, and only Python ran."""
     now = perf_counter_ns()
     spans = trace.spans
     if not spans:
@@ -216,7 +213,7 @@ def _stop_cpu(span: Statement) -> None:
     used = cpu - span.ended_cpu
     span.cpu_ns = 0 if used < 0 else used if used < took else took
     span.ended_cpu = cpu
-    span.read_ns = span.ended_ns
+    span.read_ns = span.start_ns + took
 
 
 def _other_text(context: Any, compiled: Any, statement: Any, batch: int) -> tuple[str, int]:
@@ -231,22 +228,20 @@ def _other_text(context: Any, compiled: Any, statement: Any, batch: int) -> tupl
 def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: type[BaseException] | None) -> None:
     """The statement has run: note its times, and make the record count the rows of its result."""
     try:
-        ended = span.ended_ns = perf_counter_ns()
-        took = span.execute_ns = ended - span.start_ns
+        took = span.execute_ns = perf_counter_ns() - span.start_ns
         if span.ended_cpu >= 0:
             if took < CPU_SHORT_NS and span.engine.local:
                 span.cpu_ns = took
-                span.ended_cpu += took
                 if span.read_ns and not took & FORGET_MASK:
                     span.engine.slow.discard(span.text)
             else:
                 _stop_cpu(span)
-        span.failure = failure
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
             spans.append(span)  # as the sink does, without a call
         else:
             sink.add(span)
         if failure is not None:
+            span.failure = failure
             return
         strategy = context.cursor_fetch_strategy
         if strategy is DEFAULT_FETCH or type(strategy) is Statement:
@@ -257,7 +252,7 @@ def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: typ
                 context.cursor_fetch_strategy = span
                 if span.batch and BATCH in context.__dict__:
                     watch_returning(context, span)
-        if not ended & MASK:
-            executed.append(perf_counter_ns() - ended)
+        if not took & MASK:
+            executed.append(perf_counter_ns() - span.start_ns - took)
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the statement has run
         statements.failed(fault)

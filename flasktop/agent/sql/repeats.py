@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from flasktop.agent.trace import SpanRecord
 
-SAMPLE_MASK: Final = 15
-"""The first request of each route is looked at, and of later ones those whose start has these bits clear: one in 16."""
 SET_VALUES: Final = 100
 SET_LENGTH: Final = 4_096
 """Values in a parameter set, and characters or bytes of its strings together; more are not looked at."""

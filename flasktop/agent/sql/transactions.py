@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from flasktop.agent.sql import engines, pools, recording
+from flasktop.agent.sql import engines, fetch, pools, recording
 from flasktop.agent.trace import Engine, sink
 from flasktop.protocol.records import COMMIT, ROLLBACK
 
@@ -38,6 +38,7 @@ def adopt(engine: Any) -> Engine:
     deliver = getattr(dialect, "_deliver_insertmanyvalues_batches", None)
     if deliver is not None:
         dialect._deliver_insertmanyvalues_batches = _with_batch_size(deliver)
+    dialect.execution_ctx_cls = fetch.roomy(dialect.execution_ctx_cls)
     dialect._flasktop_engine = info
     return info
 

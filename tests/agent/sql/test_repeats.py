@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from flasktop import FlaskTop
-from flasktop.agent import flask_hooks
+from flasktop.agent import runtime
 from flasktop.agent.sql import repeats
 from flasktop.agent.sql.repeats import digest_of
 from flasktop.protocol.records import UNKNOWN, Trace
@@ -102,13 +102,14 @@ def test_only_some_requests_are_looked_at(box: Box, sqlite: Engine, monkeypatch:
             connection.execute(text("SELECT 1"))
 
     app = shop(view)
-    monkeypatch.setattr(flask_hooks, "SAMPLE_MASK", -1)  # no start is 0
-    serve(app, "/orders")
-    serve(app, "/orders")
-    monkeypatch.setattr(flask_hooks, "SAMPLE_MASK", 0)
-    serve(app, "/orders")
+    monkeypatch.setattr(runtime, "MASK", -1)  # none takes 0 ns
+    for _ in range(2):
+        serve(app, "/orders")
+    monkeypatch.setattr(runtime, "MASK", 0)
+    for _ in range(2):
+        serve(app, "/orders")
 
-    assert [numbers(box, trace) for trace in box.traces(3)] == [[0], [UNKNOWN], [0]]
+    assert [numbers(box, trace) for trace in box.traces(4)] == [[0], [UNKNOWN], [UNKNOWN], [0]]
 
 
 def test_sets_are_bounded(box: Box, sqlite: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,77 @@
+"""For whom the thread's CPU clock is read, and what is said of the others."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from flask import Flask
+
+from flasktop import FlaskTop
+from flasktop.agent import clock, trace
+from flasktop.protocol.records import UNKNOWN, Trace
+from tests.agent.support import Box, serve
+
+SLEEP_S = 0.02
+
+
+def site() -> Flask:
+    app = Flask("site")
+
+    @app.get("/<word>")
+    def either(word: str) -> str:
+        if word == "slow":
+            time.sleep(SLEEP_S)
+        return word
+
+    FlaskTop(app)
+    return app
+
+
+def test_a_quick_requests_cpu_time_is_its_duration(box: Box) -> None:
+    app = site()
+    for _ in range(20):
+        serve(app, "/quick")
+    quick = [one for one in box.traces(20) if one.duration_us * 1000 < trace.CPU_GAP_NS]
+
+    assert quick
+    assert {one.cpu_us - one.duration_us for one in quick} == {0}
+
+
+def test_a_slow_requests_cpu_time_is_read(box: Box) -> None:
+    serve(site(), "/slow")
+    seen = box.trace()
+
+    assert seen.wait_us >= SLEEP_S * 0.9e6
+    assert 0 <= seen.cpu_us < SLEEP_S * 0.5e6
+
+
+def slow_after(box: Box, monkeypatch: pytest.MonkeyPatch, quick: int) -> list[Trace]:
+    """A slow request after so many quick ones where credit lasts for four, and another slow one after it."""
+    monkeypatch.setattr(trace, "CREDIT", 4)
+    monkeypatch.setattr(clock, "CREDIT", 4)
+    monkeypatch.setattr("flasktop.agent.middleware.CREDIT", 1)
+    monkeypatch.setattr("flasktop.agent.runtime.CPU_GAP_NS", 10_000_000)
+    monkeypatch.setattr(clock, "CPU_GAP_NS", 10_000_000)
+    app = site()
+    for _ in range(quick):
+        serve(app, "/quick")
+    serve(app, "/slow")
+    serve(app, "/slow")
+    return box.traces(quick + 2)[-2:]
+
+
+def test_a_slow_request_after_few_quick_ones_has_cpu_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = slow_after(box, monkeypatch, 3)
+
+    assert min(first.cpu_us, second.cpu_us) >= 0
+
+
+def test_a_slow_request_after_many_quick_ones_has_none_and_the_next_has(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = slow_after(box, monkeypatch, 12)
+
+    assert (first.cpu_us, first.wait_us) == (UNKNOWN, UNKNOWN)
+    assert second.cpu_us >= 0
+    assert second.wait_us >= SLEEP_S * 0.9e6

@@ -1,0 +1,234 @@
+"""Requests that go from the middleware straight to Flask: its response tells what is else found out by wrapping."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from flask import Flask, Response, session
+from flask.sessions import SessionInterface
+from werkzeug.wsgi import ClosingIterator
+
+from flasktop import FlaskTop
+from flasktop.agent import flask_answers
+from flasktop.agent.guard import guard
+from flasktop.agent.process import process
+from flasktop.protocol.records import CLOSED_EARLY
+from tests.agent.support import Box, bare_environ, serve, until
+
+
+def site(response_class: type[Response] | None = None) -> Flask:
+    app = Flask("site")
+    if response_class is not None:
+        app.response_class = response_class
+
+    @app.get("/plain")
+    def plain() -> str:
+        return "plain"
+
+    @app.get("/two")
+    def two() -> Response:
+        return app.response_class([b"one", b"two"])
+
+    @app.get("/empty")
+    def empty() -> str:
+        return ""
+
+    @app.get("/unmodified")
+    def unmodified() -> Response:
+        return app.response_class("not to be sent", status=304)
+
+    @app.get("/fails")
+    def fails() -> str:
+        raise ZeroDivisionError
+
+    app.logger.disabled = True
+    FlaskTop(app)
+    return app
+
+
+def test_the_apps_own_body_goes_to_the_server(box: Box) -> None:
+    result: Any = site()(bare_environ("/plain"), lambda *_: lambda _: None)
+
+    assert type(result) is ClosingIterator
+    assert list(result) == [b"plain"]
+    result.close()
+    trace = box.trace()
+    assert (trace.status, trace.bytes_sent, trace.flags) == (200, 5, 0)
+    assert 0 < trace.first_byte_us <= trace.duration_us
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "sent"),
+    [
+        ("/plain", "GET", 200, 5),
+        ("/plain", "HEAD", 200, 0),
+        ("/two", "GET", 200, 6),
+        ("/empty", "GET", 200, 0),
+        ("/unmodified", "GET", 304, 0),
+        ("/nowhere", "HEAD", 404, 0),
+        ("/fails", "HEAD", 500, 0),
+    ],
+)
+def test_status_and_bytes_are_what_the_server_got(box: Box, path: str, method: str, status: int, sent: int) -> None:
+    answer = serve(site(), path, method)
+    trace = box.trace()
+
+    assert (trace.status, trace.bytes_sent) == (status, sent) == (int(answer.status[0][:3]), len(answer.body))
+
+
+def test_an_error_page_has_its_length(box: Box) -> None:
+    answer = serve(site(), "/fails")
+    trace = box.trace()
+
+    assert (trace.status, trace.error, trace.bytes_sent) == (500, "ZeroDivisionError", len(answer.body))
+
+
+def test_a_body_that_is_closed_twice_ends_one_request(box: Box) -> None:
+    result: Any = site()(bare_environ("/plain"), lambda *_: lambda _: None)
+    result.close()
+    result.close()
+    serve(site(), "/plain")
+
+    assert len(box.traces(2)) == 2
+
+
+def test_a_body_that_is_dropped_ends_when_it_was_answered(box: Box) -> None:
+    result: Any = site()(bare_environ("/plain"), lambda *_: lambda _: None)
+    box.sample(lambda sample: sample.in_flight == 1)
+    del result
+    gc.collect()
+    trace = box.trace()
+
+    assert trace.duration_us == trace.first_byte_us
+    assert len(box.agent.free_slots) == 512
+
+
+def test_a_server_that_stops_at_the_bodys_length_closes_nothing_early(box: Box) -> None:
+    """Of several pieces Werkzeug tells the length only to the server, where the app has not set it."""
+    result: Any = site()(bare_environ("/two"), lambda *_: lambda _: None)
+    assert [next(iter(result)), next(iter(result))] == [b"one", b"two"]
+    result.close()
+
+    assert not box.trace().flags & CLOSED_EARLY
+
+
+def test_callbacks_of_the_response_run_before_the_request_ends(box: Box) -> None:
+    app = site()
+    ended: list[bool] = []
+
+    @app.after_request
+    def later(response: Response) -> Response:
+        (trace,) = [trace for trace in box.agent.running if trace is not None]
+        response.call_on_close(lambda: ended.append(bool(trace.end_ns)))
+        return response
+
+    serve(app, "/plain")
+
+    assert ended == [False]
+    box.traces(1)
+
+
+class Odd(Response):
+    """Says something else to the server than it says of itself."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("203 Odd", [("Content-Type", "text/plain")])
+        return [b"odd"]
+
+
+def test_a_response_that_sends_something_else_is_listened_to(box: Box) -> None:
+    """From the second request on: that there are such is known after the first."""
+    app = site(Odd)
+    bodies = [serve(app, "/plain").body for _ in range(3)]
+    traces = box.traces(3)
+
+    assert bodies == [b"odd"] * 3
+    assert [trace.status for trace in traces][1:] == [203, 203]
+    assert [trace.bytes_sent for trace in traces] == [3, 3, 3]
+
+
+def test_a_wsgi_app_of_the_users_own_is_listened_to(box: Box) -> None:
+    class Own(Flask):
+        def wsgi_app(self, environ: Any, start_response: Any) -> Any:
+            start_response("202 Own", [])
+            return [b"own"]
+
+    app = Own("own")
+    FlaskTop(app)
+    serve(app, "/")
+    trace = box.trace()
+
+    assert (trace.status, trace.bytes_sent) == (202, 3)
+
+
+def test_a_request_within_an_error_handler_leaves_its_answer_to_the_outer_one(box: Box) -> None:
+    app, inner = site(), Flask("inner")
+    inner.add_url_rule("/inner", "inner", lambda: ("inner", 201))
+    FlaskTop(inner)
+
+    @app.errorhandler(404)
+    def missing(error: Exception) -> tuple[str, int]:
+        with inner.test_client() as client:
+            return client.get("/inner").text + " and more", 404
+
+    serve(app, "/nowhere")
+    trace = box.trace()
+
+    assert (trace.status, trace.bytes_sent) == (404, len("inner and more"))
+
+
+def test_a_response_that_cannot_be_read_goes_out_all_the_same(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(flask_answers, "_headers", fails)
+    app = site()
+    answers = [serve(app, "/two") for _ in range(3)]
+
+    assert [answer.body for answer in answers] == [b"onetwo"] * 3
+    assert guard.errors == 1  # from then on it is listened to
+    assert [(trace.status, trace.bytes_sent) for trace in world.traces(3)] == [(200, 6)] * 3
+
+
+def test_the_end_of_a_request_that_cannot_be_noted_changes_nothing(world: Box) -> None:
+    app = site()
+    serve(app, "/plain")
+    world.agent.memory = None
+
+    assert serve(app, "/plain").body == b"plain"
+    assert guard.errors > 0
+
+
+class Slow(SessionInterface):
+    """Takes long to open a session, before Flask dispatches the request."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def open_session(self, app: Flask, request: Any) -> Any:
+        self.go.wait(60)
+        return None
+
+
+def test_a_request_that_hangs_before_it_is_dispatched_is_in_the_black_box(box: Box) -> None:
+    app = site()
+    serve(app, "/plain")
+    app.session_interface = slow = Slow()
+    thread = threading.Thread(target=serve, args=(app, "/plain"))
+    thread.start()
+    (held,) = until(lambda: box.read().in_flight)
+    slow.go.set()
+    thread.join()
+
+    assert (held.method, held.path, held.route) == ("GET", "/plain", "")
+    assert until(lambda: not box.read().in_flight)
+    assert session is not None and process.agent is not None
+    box.traces(2)
+
+
+def test_werkzeugs_iterator_calls_what_is_added() -> None:
+    assert flask_answers.closing_iterator() is ClosingIterator
