@@ -41,6 +41,7 @@ def noter(plain: frozenset[type], listen: Callable[[], None]) -> Callable[[Reque
             _note_more(trace, response, type(response) in plain)
         except Exception as error:  # noqa: BLE001 - the guard's: the response goes out as it is
             guard.report("noting an answer", error)
+            trace.bytes_sent, trace.headers = 0, ()  # its body is counted
             listen()
 
     def _note_more(trace: RequestTrace, response: Any, is_plain: bool) -> None:
