@@ -39,6 +39,7 @@ def stop(trace: RequestTrace, took_ns: int) -> None:
     known = trace.known
     if known is not None and (trace.spans is not None or took_ns > WORTH_NS):
         known.credit = min(known.credit + CREDIT, MOST_CREDIT)
+        known.special = True
 
 
 def wanted(trace: RequestTrace) -> None:
@@ -46,6 +47,7 @@ def wanted(trace: RequestTrace) -> None:
     known = trace.known
     if known is not None:
         known.credit = max(known.credit, CREDIT)
+        known.special = True
 
 
 def spend(trace: RequestTrace) -> None:
@@ -53,6 +55,7 @@ def spend(trace: RequestTrace) -> None:
     known = trace.known
     if known is not None and known.credit:
         known.credit -= 1
+        known.special = known.credit > 0 or known.sampled or known.invented or known.ignored
 
 
 def used_us(trace: RequestTrace) -> int:

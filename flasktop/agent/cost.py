@@ -109,7 +109,7 @@ class _Closing(list[bytes]):
 
 
 def _request() -> Rehearsed:
-    from flasktop.agent import flask_answers, flask_hooks
+    from flasktop.agent import flask_hooks
     from flasktop.agent.middleware import Middleware
     from flasktop.agent.runtime import Agent
 
@@ -119,7 +119,6 @@ def _request() -> Rehearsed:
     middleware = Middleware.rehearsal(_answer, _Closing)
     rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
     matched = flask_hooks.rule_noter(middleware, lambda: rule, lambda found: found)
-    answered = flask_answers.noter(frozenset({SimpleNamespace}), middleware.listen)
     response = SimpleNamespace(_status_code=200, response=[b"answer"], headers=(), is_sequence=False)
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""}
 
@@ -130,7 +129,7 @@ def _request() -> Rehearsed:
         trace.slot = slot
         write(agent, trace, b"/")
         result = _answer(environ, _start_response)
-        answered(trace, response)
+        trace.response = response
         trace.inside = False
         for _ in middleware._answered(agent, trace, result, environ):
             pass

@@ -7,11 +7,8 @@ answer whose whole body is at hand, the status and the length are known, and Wer
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from flasktop.agent.answers import SLOW_NS
-from flasktop.agent.body import BODILESS
 from flasktop.agent.guard import guard
 from flasktop.agent.trace import RequestTrace
 
@@ -19,39 +16,21 @@ if TYPE_CHECKING:
     from flask import Flask
 
 
-def noter(plain: frozenset[type], listen: Callable[[], None]) -> Callable[[RequestTrace, Any], None]:
-    """What notes the response to a request whose ``start_response`` is not listened to.
+def note(trace: RequestTrace, response: Any, plain: bool, listen: Callable[[], None]) -> None:
+    """Note a response whose body is counted as it goes out. Never raises.
 
     Args:
-        plain: what ``plain_responses`` returns.
-        listen: called where a response is of another class: it may say to ``start_response`` what it does not say of
-            itself.
+        plain: whether it is one of ``plain_responses``.
+        listen: called where it is not: it may say to ``start_response`` what it does not say of itself.
     """
-
-    def note(trace: RequestTrace, response: Any) -> None:
-        try:
-            if type(response) in plain:
-                status = trace.status = response._status_code
-                chunks = response.response
-                if type(chunks) is list and len(chunks) == 1 and type(chunk := chunks[0]) is bytes:
-                    trace.bytes_sent = len(chunk)
-                    quick = perf_counter_ns() - trace.start_ns < SLOW_NS  # else a cache might have answered it
-                    if quick and status not in BODILESS and trace.method != "HEAD" and trace.headers is None:
-                        return
-            _note_more(trace, response, type(response) in plain)
-        except Exception as error:  # noqa: BLE001 - the guard's: the response goes out as it is
-            guard.report("noting an answer", error)
-            trace.bytes_sent, trace.headers = 0, ()  # its body is counted
+    try:
+        if not plain:
             listen()
-
-    def _note_more(trace: RequestTrace, response: Any, is_plain: bool) -> None:
-        if not is_plain:
-            listen()
-            trace.status = response.status_code
-        trace.bytes_sent = 0
+        trace.status = response.status_code
         trace.headers = _headers(response)
-
-    return note
+    except Exception as error:  # noqa: BLE001 - the guard's: the response goes out as it is
+        guard.report("noting an answer", error)
+        listen()
 
 
 def _headers(response: Any) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flasktop.agent import clock, flask_answers
+from flasktop.agent import clock
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
 from flasktop.agent.slots import release, write
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _current = current_trace.get
 
 EXTENSION = "flasktop"
-MOST_RULES: Final = 10_000
-"""URL rules that are remembered; an app that makes them as it runs has the older ones looked at anew."""
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
@@ -70,21 +68,16 @@ def register(flask_app: Flask, middleware: Middleware) -> None:
             "Call FlaskTop(app), init_app(app) or Middleware(app.wsgi_app) once for each app.",
         )
     flask_app.extensions[EXTENSION] = middleware
-    answered = flask_answers.noter(flask_answers.plain_responses(flask_app), middleware.listen)
-    _wrap_dispatch(flask_app, rule_noter(middleware, *_rule_finder()), answered)
+    _wrap_dispatch(flask_app, rule_noter(middleware, *_rule_finder()))
     _wrap(flask_app, "handle_user_exception", _note_exception)
-    _wrap(flask_app, "handle_exception", _note_exception, answered)
+    _wrap(flask_app, "handle_exception", _note_exception)
     _wrap(flask_app, "async_to_sync", _note_async)
 
 
-def _wrap(
-    flask_app: Any,
-    name: str,
-    note: Callable[[RequestTrace, tuple[Any, ...]], None],
-    answered: Callable[[RequestTrace, Any], None] | None = None,
-) -> None:
+def _wrap(flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ...]], None]) -> None:
     original = getattr(flask_app, name)
     place = f"noting {name}"
+    answers = name == "handle_exception"
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
         nonlocal note
@@ -98,8 +91,8 @@ def _wrap(
             if guard.off(place):
                 note = _nothing
         result = original(*arguments, **named)
-        if answered is not None and trace.direct:
-            answered(trace, result)
+        if answers and trace.direct:
+            trace.response = result
         return result
 
     wrapped.__name__ = name
@@ -107,10 +100,8 @@ def _wrap(
     setattr(flask_app, name, wrapped)
 
 
-def _wrap_dispatch(
-    flask_app: Any, note: Callable[[RequestTrace], None], answered: Callable[[RequestTrace, Any], None]
-) -> None:
-    """Note the URL rule of each request, and its answer; on every request's path, so written out."""
+def _wrap_dispatch(flask_app: Any, note: Callable[[RequestTrace], None]) -> None:
+    """Note the URL rule of each request, and its response; on every request's path, so written out."""
     dispatch = flask_app.full_dispatch_request
 
     def full_dispatch_request(*arguments: Any) -> Any:
@@ -127,7 +118,7 @@ def _wrap_dispatch(
                 note = _nothing
         response = dispatch(*arguments)
         if trace.direct:
-            answered(trace, response)
+            trace.response = response
         return response
 
     full_dispatch_request.__wrapped__ = dispatch  # type: ignore[attr-defined]
@@ -139,7 +130,6 @@ def rule_noter(
 ) -> Callable[[RequestTrace], None]:
     """What notes the URL rule of the current request; the callables are those of ``_rule_finder``."""
     app = middleware.app
-    rules: dict[int, KnownRule] = {}
 
     def note(trace: RequestTrace) -> None:
         if trace.app is not app:
@@ -150,13 +140,12 @@ def rule_noter(
             if agent is not None:
                 write(agent, trace, b"")
             return
-        known = rules.get(id(rule))
-        if known is None or known.source is not rule:
-            if len(rules) >= MOST_RULES:
-                rules.clear()
-            known = rules[id(rule)] = KnownRule(rule, middleware.ignores(rule.rule))
+        try:
+            known: KnownRule = rule._flasktop_known
+        except AttributeError:
+            known = rule._flasktop_known = KnownRule(rule, middleware.ignores(rule.rule))
         trace.known = known
-        if known.credit or known.special:
+        if known.special:
             _note_more(agent, trace, known, middleware)
         else:
             write(agent, trace, known.label)
@@ -167,7 +156,7 @@ def rule_noter(
 def _note_more(agent: Agent, trace: RequestTrace, known: KnownRule, middleware: Middleware) -> None:
     """What only some requests need."""
     if known.sampled:
-        known.sampled, known.special = False, known.invented or known.ignored
+        known.sampled, known.special = False, known.invented or known.ignored or known.credit > 0
         trace.repeats = Repeats()
     if known.invented and trace.method not in KNOWN_METHODS:
         trace.method = UNMATCHED_METHOD  # the rule takes any word that a client invents: no row for each

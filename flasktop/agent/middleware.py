@@ -7,11 +7,13 @@ from functools import partial
 from http import HTTPStatus
 from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from flasktop.agent import flask_answers, flask_hooks
-from flasktop.agent.body import length, wrap
+from flasktop.agent.answers import SLOW_NS
+from flasktop.agent.body import BODILESS, length, wrap
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
@@ -69,21 +71,23 @@ class Middleware:
         if self.settings.enabled:
             self.app = AppInfo(process.claim_name(self.app.name, self), self.settings.mask_paths)
         self._ignores = self.settings.ignores if self.settings.ignore else None
-        direct = flask_hooks.is_wsgi_app_of(flask_app, wsgi_app)
-        self._set_way(direct, flask_answers.closing_iterator() if direct else None)
+        if flask_app is not None and flask_hooks.is_wsgi_app_of(flask_app, wsgi_app):
+            self._set_way(flask_answers.closing_iterator(), flask_answers.plain_responses(flask_app))
+        else:
+            self._set_way(None, None)
         self._enabled = self.settings.enabled
         if self._enabled and flask_app is not None:
             flask_hooks.register(flask_app, self)
             process.roots.append(flask_app.root_path)  # the user's code, also where it is installed
 
-    def _set_way(self, direct: bool, closing: type | None) -> None:
-        """How requests go on their way: ``direct`` where the next to be called is Flask itself.
+    def _set_way(self, closing: type | None, plain: frozenset[type] | None) -> None:
+        """How requests go on their way: straight to Flask where its ``plain`` responses are given.
 
         Then we hear of the request again when Flask has matched it and when Flask has answered it: what is not needed
         before is done there, and of most answers Werkzeug tells when they are closed.
         """
-        self.direct = direct
-        self._deaf = direct
+        direct = self.direct = self._deaf = plain is not None
+        self._plain = plain or frozenset()
         self._closing = closing
         self.hears: Hears | None = None if direct else _counting_starter
         self._always_special = not direct or self._ignores is not None
@@ -97,7 +101,7 @@ class Middleware:
         made.wsgi_app = wsgi_app
         made._ignores = None
         made.settings = Settings()
-        made._set_way(True, closing)
+        made._set_way(closing, frozenset({SimpleNamespace}))
         return made
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -133,12 +137,14 @@ class Middleware:
             return result
 
     def _begin(self, agent: Agent, environ: dict[str, Any]) -> RequestTrace:
-        path = environ.get("PATH_INFO", "")
-        script = environ.get("SCRIPT_NAME")
+        try:
+            path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+            script = environ["SCRIPT_NAME"]
+        except KeyError:  # any of them may be missing where it would be empty
+            path, query, script = (environ.get(name, "") for name in ("PATH_INFO", "QUERY_STRING", "SCRIPT_NAME"))
         if script:
             path = script + path
         method = environ["REQUEST_METHOD"]
-        query = environ.get("QUERY_STRING", "")
         try:
             slot = agent.free_slots.pop()
         except IndexError:
@@ -174,14 +180,22 @@ class Middleware:
         self, agent: Agent, trace: RequestTrace, result: Iterable[bytes], environ: dict[str, Any]
     ) -> Iterable[bytes]:
         """The body to give to the server: the app's own where it tells when it is closed and its length is known."""
-        if trace.direct:
-            if trace.status and trace.headers is None and type(result) is self._closing:
-                trace.first_byte_ns = perf_counter_ns()
-                trace.body = ref(result)
-                closing: Any = result
-                closing._callbacks.append(partial(agent.finish, trace))
-                return result
-            trace.bytes_sent = 0
+        response: Any = trace.response
+        if response is not None:
+            trace.response = None
+            now = perf_counter_ns()
+            plain = type(response) in self._plain
+            # Of a slow one the body is looked at: a cache might have answered.
+            if plain and type(result) is self._closing and now - trace.start_ns < SLOW_NS:
+                chunks, status = response.response, response._status_code
+                whole = type(chunks) is list and len(chunks) == 1 and type(chunks[0]) is bytes
+                if whole and status not in BODILESS and trace.method != "HEAD":
+                    trace.status, trace.bytes_sent, trace.first_byte_ns = status, len(chunks[0]), now
+                    trace.body = ref(result)
+                    closing: Any = result
+                    closing._callbacks.append(partial(agent.finish, trace))
+                    return result
+            flask_answers.note(trace, response, plain, self.listen)
         body: Iterable[bytes] = wrap(result, environ, trace, agent.finish)
         return body
 
@@ -253,8 +267,7 @@ def _status(status: Any, before: int) -> int:
 def _note_raised(trace: RequestTrace, error: BaseException) -> None:
     """An exception leaves the app, into the server."""
     trace.inside = False
-    trace.headers = None
-    trace.bytes_sent *= not trace.direct  # what was to be sent will not be
+    trace.response = None
     trace.raised = type(error)
     trace.flags |= RAISED
     if not trace.status and isinstance(error, Exception):

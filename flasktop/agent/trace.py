@@ -164,16 +164,15 @@ class AppInfo:
 
 class KnownRule:
     """What the hot path remembers of a URL rule: its text, its endpoint's name, the text as the journal's slots hold
-    it, and whether its requests are ignored. ``source`` is the rule itself; ``invented`` says that it takes any
+    it, and whether its requests are ignored; ``invented`` says that it takes any
     method; ``credit`` is how many quick requests more have the CPU clock read for them (see ``agent/clock.py``);
     ``sampled``: the parameters of its next request's statements are told apart (see ``agent/sql/repeats.py``);
     ``special``: its next request needs more than to be written into its slot.
     """
 
-    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "rule", "sampled", "source", "special")
+    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "rule", "sampled", "special")
 
     def __init__(self, source: Any, ignored: bool) -> None:
-        self.source = source
         self.rule: str = source.rule
         self.endpoint: str = source.endpoint
         self.label = self.rule.encode("utf-8", "replace")
@@ -188,12 +187,12 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
 
     ``end_ns`` is 0 until it has ended, which it does once; spans that come later are outside any request. ``known`` is
     what is remembered of its URL rule, None where none matched, or none is known yet. ``direct``: nobody listens to
-    what is said to ``start_response``, since Flask's response object tells it; ``headers`` are None there where the
-    whole body was at hand. ``cpu_start_ns`` is UNKNOWN_CPU where the thread's clock says nothing, and UNREAD while it
-    was not asked. ``inside`` is True while the app's callable runs. ``body`` is the app's own, where its end tells
-    that the request has ended. ``thread`` is the ident of the thread that began it; under gevent and eventlet
-    ``greenlet`` is its greenlet instead (weakly: a greenlet that everybody has dropped must be able to end).
-    ``database`` is the last database call that began: whether it still runs, it says itself.
+    what is said to ``start_response``, since Flask's ``response`` tells it, which is held until it is sent off.
+    ``cpu_start_ns`` is UNKNOWN_CPU where the thread's clock says nothing, and UNREAD while it was not asked. ``inside``
+    is True while the app's callable runs. ``body`` is the app's own, where its end tells that the request has ended.
+    ``thread`` is the ident of the thread that began it; under gevent and eventlet ``greenlet`` is its greenlet instead
+    (weakly: a greenlet that everybody has dropped must be able to end). ``database`` is the last database call that
+    began: whether it still runs, it says itself.
     ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and of that chunk (see
     ``agent/answers.py``); ``taken`` are the connections that it took from pools; ``repeats`` numbers the parameters of
     its statements, where the request is sampled for that. As for ``SpanRecord``, nothing that it holds may lead back
@@ -221,6 +220,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     ignored: bool = False
     inside: bool = True
     complete: bool = False
+    response: object = None
     body: weakref.ref[Any] | None = None
     greenlet: weakref.ref[Any] | None = None
     database: UnderWay | None = None
