@@ -153,7 +153,11 @@ class Middleware:
         if slot >= 0:
             agent.running[slot] = trace
         if self.special or agent.special:
-            self._begin_specially(agent, trace)
+            try:
+                self._begin_specially(agent, trace)
+            except BaseException:
+                release(agent, trace)
+                raise
         _set_current(trace)
         return trace
 
@@ -161,7 +165,7 @@ class Middleware:
         """What only some requests need, or only those of some apps."""
         if agent.greenlet_now is not None:
             trace.thread, trace.cpu_start_ns, trace.greenlet = 0, UNKNOWN_CPU, agent.greenlet_now()
-        elif not self.direct or self.early:
+        elif not self.direct or self.early > 0:
             trace.cpu_start_ns = thread_time_ns()
         if self._ignores is not None and self._ignores(decoded(trace.path)):
             trace.ignored = True
@@ -169,7 +173,7 @@ class Middleware:
             trace.slot = -1
         elif not self.direct:
             _write_slot(agent, trace, b"")
-        if self.early:
+        if self.early > 0:
             self.early -= 1
             self.special = self._always_special or self.early > 0
         if agent.metering:

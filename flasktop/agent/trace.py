@@ -109,15 +109,12 @@ class SpanRecord(msgspec.Struct, gc=False, eq=False):
             self.folded.cpu_ns += cpu_ns
 
 
-class Call:
+class Call(msgspec.Struct, gc=False, eq=False):
     """A database call that is no statement, while it runs. ``start_ns`` 0: it has ended."""
 
-    __slots__ = ("engine", "kind", "start_ns")
-
-    def __init__(self, kind: str, engine: Engine, start_ns: int) -> None:
-        self.kind = kind
-        self.engine = engine
-        self.start_ns = start_ns
+    kind: str
+    engine: Engine
+    start_ns: int
 
     def under_way(self) -> tuple[str, int] | None:
         return (self.kind, self.start_ns) if self.start_ns else None

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from weakref import proxy
 
 from flasktop.agent.sql import callsite
-from flasktop.agent.trace import Engine, RequestTrace, current_trace
+from flasktop.agent.trace import Engine, RequestTrace
 from flasktop.protocol.records import HeldConnection
 
 AFTER_NS: Final = 1_000_000_000
@@ -52,11 +52,8 @@ armed: Final[dict[str, int]] = {}
 """The engines (by name) that leak, and when they were last seen to (``perf_counter_ns``)."""
 
 
-def took(engine: Engine, connection: Any) -> None:
+def took(trace: RequestTrace, engine: Engine, connection: Any) -> None:
     """Note that the current request has a connection from its pool; in the thread that took it."""
-    trace = current_trace.get()
-    if trace is None or trace.end_ns:
-        return
     taken = trace.taken
     if taken is None:
         taken = trace.taken = {}

@@ -24,8 +24,7 @@ from flasktop.agent.sql.fetch import (
     watch_returning,
     watch_stream,
 )
-from flasktop.agent.sql.pools import connecting
-from flasktop.agent.sql.recording import CPU_SHORT_NS, FORGET_MASK, PLACES, statements
+from flasktop.agent.sql.recording import CPU_SHORT_NS, FORGET_MASK, PLACES, connecting, statements
 from flasktop.agent.sql.transactions import BATCH
 from flasktop.agent.trace import CPU_GAP_NS, Engine, RequestTrace, current_trace, sink
 from flasktop.protocol.records import STATEMENT

@@ -13,8 +13,11 @@ from contextvars import ContextVar
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
 
+import msgspec
+
 from flasktop.agent.sql import held, recording
-from flasktop.agent.trace import Engine, sink
+from flasktop.agent.sql.recording import connecting
+from flasktop.agent.trace import Engine, current_trace, sink
 from flasktop.protocol.records import CONNECT, POOL_WAIT
 
 WAIT_NS: Final = 1_000_000
@@ -25,20 +28,20 @@ MAX_POOLS: Final = 256
 
 UNKNOWN: Final = -1
 
+_ADOPTED: Final = "_flasktop_adopted"
+"""Attribute of a pool that is hooked."""
 
-class Checkout:
+
+class Checkout(msgspec.Struct, gc=False, eq=False):
     """One checkout from a pool while it runs. ``connect_ns`` is when a new connection was begun, 0 for none.
 
     ``start_ns`` 0: it has ended.
     """
 
-    __slots__ = ("connect_cpu", "connect_ns", "failure", "start_ns")
-
-    def __init__(self) -> None:
-        self.connect_ns = 0
-        self.connect_cpu = -1
-        self.failure: type[BaseException] | None = None
-        self.start_ns = perf_counter_ns()
+    start_ns: int
+    connect_ns: int = 0
+    connect_cpu: int = -1
+    failure: type[BaseException] | None = None
 
     def under_way(self) -> tuple[str, int] | None:
         """As ``trace.UnderWay``."""
@@ -46,9 +49,6 @@ class Checkout:
             return None
         return (CONNECT, self.connect_ns) if self.connect_ns else (POOL_WAIT, self.start_ns)
 
-
-connecting: Final[dict[int, Checkout]] = {}
-"""Checkouts of the process that are making a connection: while there is none, nobody need look further."""
 
 _checkout: ContextVar[Checkout | None] = ContextVar("flasktop_checkout", default=None)
 _pools: dict[int, tuple[weakref.ref[Any], Engine]] = {}
@@ -70,7 +70,9 @@ def install(engine_class: Any) -> None:
     def raw_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not (sink.active and recording.calls.on) or _checkout.get() is not None:
             return original(self, *args, **kwargs)
-        info = _seen(self)
+        info = self.dialect.__dict__.get("_flasktop_engine")
+        if info is None or _ADOPTED not in self.pool.__dict__:
+            info = _seen(self)
         if info is None:
             return original(self, *args, **kwargs)
         return _timed_checkout(info, original, self, args, kwargs)
@@ -85,17 +87,21 @@ def uninstall(engine_class: Any) -> None:
 
 
 def _timed_checkout(info: Engine, original: Callable[..., Any], engine: Any, args: Any, kwargs: Any) -> Any:
-    checkout = Checkout()
+    checkout = Checkout(perf_counter_ns())
     token = _checkout.set(checkout)
-    recording.begun(checkout)
+    trace = current_trace.get()
+    if trace is not None:
+        trace.database = checkout
     try:
         connection = original(engine, *args, **kwargs)
     except BaseException as error:
         _finish(info, checkout, token, type(error))
         raise
     _finish(info, checkout, token, None)
+    if trace is None or trace.end_ns:
+        return connection
     try:
-        held.took(info, connection)
+        held.took(trace, info, connection)
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the app has its connection
         recording.calls.failed(fault)
     return connection
@@ -128,9 +134,7 @@ def _seen(engine: Any) -> Engine | None:
             from flasktop.agent.sql import transactions
 
             known = transactions.adopt(engine)
-        pool = engine.pool
-        if "_flasktop_adopted" not in pool.__dict__:
-            _adopt_pool(pool, known)
+        _adopt_pool(engine.pool, known)
         return known  # type: ignore[no-any-return]
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the checkout goes on as ever
         recording.calls.failed(fault)
@@ -138,8 +142,7 @@ def _seen(engine: Any) -> Engine | None:
 
 
 def _adopt_pool(pool: Any, info: Engine) -> None:
-    token = object()
-    if pool.__dict__.setdefault("_flasktop_adopted", token) is not token:
+    if pool.__dict__.setdefault(_ADOPTED, token := object()) is not token:
         return  # another thread is at it
     creator = getattr(pool, "_invoke_creator", None)
     if creator is not None:

@@ -33,6 +33,11 @@ class Place:
             self.on = False
 
 
+connecting: Final[dict[int, UnderWay]] = {}
+"""Checkouts of the process that are making a connection: while there is none, nobody need look further."""
+
+_current = current_trace.get
+
 statements: Final = Place("recording SQL statements")
 fetching: Final = Place("recording fetched rows")
 calls: Final = Place("recording commits, connects and pool waits")
@@ -60,14 +65,15 @@ _TEXTS: Final = {COMMIT: "COMMIT", ROLLBACK: "ROLLBACK", CONNECT: "CONNECT", POO
 
 
 def timed(original: Callable[..., Any], kind: str, engine: Engine, skip: Callable[[], bool]) -> Callable[..., Any]:
-    """``original`` as before, each call recorded as a span, unless ``skip()`` says that another span counts it."""
+    """``original`` as before, each call recorded as a span, unless ``skip()`` says that another span counts it, which
+    is asked only while there are ``connecting``."""
 
     text = _TEXTS[kind]
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        if not (sink.active and calls.on) or skip():
+        if not (sink.active and calls.on) or (connecting and skip()):
             return original(*args, **kwargs)
-        trace = current_trace.get()
+        trace = _current()
         cpu = -1
         call = Call(kind, engine, perf_counter_ns())
         if trace is not None:
@@ -84,13 +90,6 @@ def timed(original: Callable[..., Any], kind: str, engine: Engine, skip: Callabl
         return result
 
     return run
-
-
-def begun(call: UnderWay) -> None:
-    """Note what the current request is in the database for."""
-    trace = current_trace.get()
-    if trace is not None:
-        trace.database = call
 
 
 def _finish(trace: RequestTrace | None, call: Call, cpu: int, failure: type[BaseException] | None) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
-from flasktop.agent.sql import callsite, masking, pools
+from flasktop.agent.sql import callsite, masking, recording
 from tests.agent.sql.conftest import Item, Order, Recorder, fill
 
 pytest.importorskip("aiosqlite")
@@ -75,7 +75,7 @@ def test_async_tasks_do_not_mix(sqlite: Engine, recorder: Recorder) -> None:
 
     assert asyncio.run(main()) == [1, 2, 3, 4, 5]
     assert sorted(span.rows for span in recorder.statements) == [1, 2, 3, 4, 5]
-    assert not pools.connecting
+    assert not recording.connecting
 
 
 def test_flask_sqlalchemy_is_seen(tmp_path: Path, recorder: Recorder) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from flasktop.agent.guard import guard
-from flasktop.agent.sql import callsite, hooks, install, pools
+from flasktop.agent.sql import callsite, hooks, install, pools, recording
 from flasktop.agent.trace import sink
 from flasktop.protocol.records import POOL_WAIT
 from tests.agent.sql.conftest import Order, Recorder
@@ -95,7 +95,7 @@ def test_a_failed_connect_has_the_drivers_error_class(tmp_path: Path, recorder: 
     (connect,) = recorder.of("connect")
 
     assert sqlite3.OperationalError is connect.failure
-    assert not pools.connecting
+    assert not recording.connecting
 
 
 def test_a_wait_for_the_pool_is_recorded(tmp_path: Path, recorder: Recorder) -> None:
@@ -237,4 +237,4 @@ def test_a_fault_of_ours_in_recording_costs_no_connection(sqlite: Engine, monkey
         hooks.uninstall()
 
     assert len(rows) == 10
-    assert not pools.connecting
+    assert not recording.connecting
