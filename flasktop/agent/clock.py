@@ -12,7 +12,8 @@ from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
 from typing import Final
 
-from flasktop.agent.trace import CPU_GAP_NS, CREDIT, UNKNOWN_CPU, RequestTrace
+from flasktop.agent.rules import CREDIT
+from flasktop.agent.trace import CPU_GAP_NS, UNKNOWN_CPU, RequestTrace
 from flasktop.protocol.records import UNKNOWN
 
 WORTH_NS: Final = 1_000_000

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from flasktop.agent import clock
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
+from flasktop.agent.rules import KnownRule
 from flasktop.agent.slots import release, write
 from flasktop.agent.sql.repeats import Repeats
-from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, KnownRule, RequestTrace, current_trace
+from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
 from flasktop.protocol.records import ASYNC_VIEW, UNMATCHED_METHOD
 

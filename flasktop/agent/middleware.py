@@ -19,10 +19,11 @@ from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
 from flasktop.agent.meter import beginning
 from flasktop.agent.process import process, start
+from flasktop.agent.rules import CREDIT
 from flasktop.agent.runtime import Agent
 from flasktop.agent.slots import release
 from flasktop.agent.slots import write as _write_slot
-from flasktop.agent.trace import CREDIT, UNKNOWN_CPU, AppInfo, RequestTrace, current_trace
+from flasktop.agent.trace import UNKNOWN_CPU, AppInfo, RequestTrace, current_trace
 from flasktop.protocol.records import RAISED
 
 if TYPE_CHECKING:

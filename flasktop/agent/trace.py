@@ -18,6 +18,7 @@ import msgspec
 from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT, UNKNOWN
 
 if TYPE_CHECKING:
+    from flasktop.agent.rules import KnownRule
     from flasktop.agent.sql.held import Taken
     from flasktop.agent.sql.repeats import Repeats
 
@@ -31,9 +32,6 @@ time: only Python ran. A reading is a call of the system, and costs the app some
 UNKNOWN_CPU: Final = -1
 UNREAD: Final = -2
 """In place of a reading of the thread's CPU clock: it says nothing of the request; it was not asked."""
-
-CREDIT: Final = 512
-"""For so many of a rule's requests after a slow one the CPU clock is read."""
 
 FOLDED_KEYS: Final = 1000
 """Statements beyond the cap are summed under so many keys in one trace; further ones share one sum."""
@@ -157,26 +155,6 @@ class AppInfo:
         self.label = name[:NAME_LIMIT].encode("utf-8", "replace")
         self.name = self.label.decode()
         self.mask_paths = mask_paths
-
-
-class KnownRule:
-    """What the hot path remembers of a URL rule: its text, its endpoint's name, the text as the journal's slots hold
-    it, and whether its requests are ignored; ``invented`` says that it takes any
-    method; ``credit`` is how many quick requests more have the CPU clock read for them (see ``agent/clock.py``);
-    ``sampled``: the parameters of its next request's statements are told apart (see ``agent/sql/repeats.py``);
-    ``special``: its next request needs more than to be written into its slot.
-    """
-
-    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "rule", "sampled", "special")
-
-    def __init__(self, source: Any, ignored: bool) -> None:
-        self.rule: str = source.rule
-        self.endpoint: str = source.endpoint
-        self.label = self.rule.encode("utf-8", "replace")
-        self.invented = source.methods is None
-        self.ignored = ignored
-        self.credit = CREDIT
-        self.sampled = self.special = True
 
 
 class RequestTrace(msgspec.Struct, gc=False, eq=False):

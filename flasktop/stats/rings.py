@@ -20,7 +20,7 @@ RECENT: Final = 50
 """Recent traces kept per endpoint, and as many failed ones."""
 
 SLOWEST: Final = 20
-"""Slowest traces kept per endpoint and stretch of ten seconds, and of all time."""
+"""Slowest traces kept per endpoint and stretch of time, and of all time."""
 
 LOG: Final = 1_000
 """Traces in the log, over all workers."""
@@ -28,8 +28,9 @@ LOG: Final = 1_000
 BUDGET: Final = 10_000
 """About so many recent traces over all endpoints; about as many failed ones, and as many slow ones."""
 
-_STRETCH: Final = 10
-_STRETCHES: Final = 31
+_SHORT: Final = (10, 31)
+_LONG: Final = (60, 6)
+"""Seconds of a stretch, and how many are kept of an endpoint: of very many endpoints few long ones."""
 
 
 class Kept(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -126,12 +127,12 @@ class Detail:
         self.least = -1
         self._stretches: dict[int, Slowest] = {}
 
-    def slow(self, kept: Kept, duration: int, stretch: int, size: int, ever: int) -> None:
+    def slow(self, kept: Kept, duration: int, stretch: int, stretches: int, size: int, ever: int) -> None:
         """Keep a trace if it is among the ``size`` slowest of its stretch or the ``ever`` slowest of all."""
         of_stretch = self._stretches.get(stretch)
         if of_stretch is None:
             of_stretch = self._stretches[stretch] = Slowest()
-            if len(self._stretches) > _STRETCHES:
+            while len(self._stretches) > stretches:
                 del self._stretches[min(self._stretches)]
         if duration >= of_stretch.least:
             of_stretch.add(kept, duration, size)
@@ -162,6 +163,7 @@ class Rings:
         self._details: dict[int, Detail] = {}
         self._recent, self._slow = RECENT, SLOWEST
         self._most = 2 * RECENT
+        self._stretch = _SHORT
 
     def log(self, came: Sequence[Kept]) -> None:
         """Take traces into the log, in whatever order they come."""
@@ -173,7 +175,8 @@ class Rings:
 
     def extend(self, came: Sequence[Kept], durations: Sequence[int], failed: Sequence[Kept]) -> None:
         """Take traces that ended in the same second, and those of them that failed, at their endpoints."""
-        details, stretch = self._details, int(came[0].ended) // _STRETCH
+        details, (seconds, stretches) = self._details, self._stretch
+        stretch = int(came[0].ended) // seconds * seconds
         for kept, duration in zip(came, durations, strict=True):
             detail = details.get(kept.row) or self._new(kept.row)
             recent = detail.recent
@@ -182,7 +185,7 @@ class Rings:
                 if len(recent.kept) >= self._most:
                     recent.trim(self._recent)
             if duration >= detail.least or detail.stretch != stretch:
-                detail.slow(kept, duration, stretch, self._slow, min(SLOWEST, self._recent))
+                detail.slow(kept, duration, stretch, stretches, self._slow, min(SLOWEST, self._recent))
         for kept in failed:
             details[kept.row].failed.extend((kept,), self._recent, self._most)
 
@@ -204,6 +207,7 @@ class Rings:
         detail = self._details[row] = Detail()
         self._recent = min(RECENT, max(4, BUDGET // len(self._details)))
         self._most = self._recent + self._recent // 2 + 4  # as soon as so many are held the oldest are let go
+        self._stretch = _SHORT if len(self._details) * _SHORT[1] <= BUDGET else _LONG
         self._slow = min(SLOWEST, max(1, BUDGET // (len(self._details) * 12)))
         return detail
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from flasktop import FlaskTop
-from flasktop.agent import clock, trace
+from flasktop.agent import clock, rules, trace
 from flasktop.protocol.records import UNKNOWN, Trace
 from tests.agent.support import Box, serve
 
@@ -48,7 +48,7 @@ def test_a_slow_requests_cpu_time_is_read(box: Box) -> None:
 
 def slow_after(box: Box, monkeypatch: pytest.MonkeyPatch, quick: int) -> list[Trace]:
     """A slow request after so many quick ones where credit lasts for four, and another slow one after it."""
-    monkeypatch.setattr(trace, "CREDIT", 4)
+    monkeypatch.setattr(rules, "CREDIT", 4)
     monkeypatch.setattr(clock, "CREDIT", 4)
     monkeypatch.setattr("flasktop.agent.middleware.CREDIT", 1)
     monkeypatch.setattr("flasktop.agent.runtime.CPU_GAP_NS", 10_000_000)
