@@ -29,7 +29,7 @@ def start(trace: RequestTrace) -> bool:
     before = perf_counter_ns() - trace.start_ns
     if before >= CPU_GAP_NS:
         return False
-    trace.cpu_start_ns = thread_time_ns() - before
+    trace.cpu_start_ns = max(thread_time_ns() - before, 0)
     return True
 
 

@@ -96,12 +96,24 @@ def _typical(work: Callable[[], object]) -> float:
     return median(runs)
 
 
+class _Response:
+    """What Werkzeug's response is to us."""
+
+    def __init__(self) -> None:
+        self.response = [b"answer"]
+        self.status_code = self._status_code = 200
+        self.headers, self.is_sequence, self.direct_passthrough, self._on_close = (), False, False, ()
+
+    def close(self) -> None:
+        """There is nothing to be closed."""
+
+
 class _Closing(list[bytes]):
     """What Werkzeug's ``ClosingIterator`` is to us."""
 
-    def __init__(self, chunks: list[bytes]) -> None:
-        super().__init__(chunks)
-        self._callbacks: list[Callable[[], None]] = []
+    def __init__(self, response: _Response) -> None:
+        super().__init__(response.response)
+        self._callbacks: list[Callable[[], None]] = [response.close]
 
     def close(self) -> None:
         for callback in self._callbacks:
@@ -116,10 +128,9 @@ def _request() -> Rehearsed:
     agent = Agent(os.getpid())
     agent.running, agent.free_slots = [None], [0]
     agent.memory, agent.slots_at = bytearray(SLOT.size), [0]
-    middleware = Middleware.rehearsal(_answer, _Closing)
+    middleware = Middleware.rehearsal(_answer, _Closing, _Response)
     rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
     matched = flask_hooks.rule_noter(middleware, lambda: rule, lambda found: found)
-    response = SimpleNamespace(_status_code=200, response=[b"answer"], headers=(), is_sequence=False)
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""}
 
     def watched() -> None:
@@ -129,7 +140,6 @@ def _request() -> Rehearsed:
         trace.slot = slot
         write(agent, trace, b"/")
         result = _answer(environ, _start_response)
-        trace.response = response
         trace.inside = False
         for _ in middleware._answered(agent, trace, result, environ):
             pass
@@ -164,7 +174,7 @@ def _start_response(status: str, headers: Any, exc_info: Any = None) -> Callable
 
 def _answer(environ: dict[str, Any], start_response: Any) -> _Closing:
     start_response("200 OK", [])
-    return _Closing([b"answer"])
+    return _Closing(_Response())
 
 
 def _statement() -> Rehearsed:

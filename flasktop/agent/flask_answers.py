@@ -16,18 +16,27 @@ if TYPE_CHECKING:
     from flask import Flask
 
 
-def note(trace: RequestTrace, response: Any, plain: bool, listen: Callable[[], None]) -> None:
+def note(
+    trace: RequestTrace, result: object, response: Any, plain: frozenset[type], listen: Callable[[], None]
+) -> None:
     """Note a response whose body is counted as it goes out. Never raises.
 
     Args:
-        plain: whether it is one of ``plain_responses``.
-        listen: called where it is not: it may say to ``start_response`` what it does not say of itself.
+        result: what the app has returned.
+        response: the response that ``result`` closes, None where it is not known.
+        plain: what ``plain_responses`` returns.
+        listen: called where the response is none of them: it may say to ``start_response`` what it does not say of
+            itself.
     """
+    passed, trace.response = trace.response, None
     try:
-        if not plain:
+        if response is None and passed is not None and passed.response is result:
+            response = passed  # a file, which goes to the server as it is
+        if type(response) not in plain:
             listen()
-        trace.status = response.status_code
-        trace.headers = _headers(response)
+        if response is not None:
+            trace.status = response.status_code
+            trace.headers = _headers(response)
     except Exception as error:  # noqa: BLE001 - the guard's: the response goes out as it is
         guard.report("noting an answer", error)
         listen()

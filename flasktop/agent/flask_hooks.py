@@ -54,7 +54,8 @@ def is_wsgi_app_of(flask_app: Flask | None, wsgi_app: object) -> bool:
         return False
     from flask import Flask as TheirFlask
 
-    return getattr(wsgi_app, "__func__", None) is getattr(TheirFlask, "wsgi_app", None)
+    code = getattr(getattr(wsgi_app, "__func__", None), "__code__", None)
+    return code is not None and code.co_filename == TheirFlask.full_dispatch_request.__code__.co_filename
 
 
 def register(flask_app: Flask, middleware: Middleware) -> None:
@@ -92,7 +93,7 @@ def _wrap(flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ..
             if guard.off(place):
                 note = _nothing
         result = original(*arguments, **named)
-        if answers and trace.direct:
+        if answers and trace.direct and getattr(result, "direct_passthrough", False):
             trace.response = result
         return result
 
@@ -102,7 +103,7 @@ def _wrap(flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ..
 
 
 def _wrap_dispatch(flask_app: Any, note: Callable[[RequestTrace], None]) -> None:
-    """Note the URL rule of each request, and its response; on every request's path, so written out."""
+    """Note the URL rule of each request, and a response that is a file; on every request's path, so written out."""
     dispatch = flask_app.full_dispatch_request
 
     def full_dispatch_request(*arguments: Any) -> Any:
@@ -118,8 +119,11 @@ def _wrap_dispatch(flask_app: Any, note: Callable[[RequestTrace], None]) -> None
             if guard.off("noting the URL rule"):
                 note = _nothing
         response = dispatch(*arguments)
-        if trace.direct:
-            trace.response = response
+        try:
+            if response.direct_passthrough and trace.direct:
+                trace.response = response
+        except AttributeError:  # none of Werkzeug's
+            return response
         return response
 
     full_dispatch_request.__wrapped__ = dispatch  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@ from functools import partial
 from http import HTTPStatus
 from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -95,14 +94,14 @@ class Middleware:
         self.read_early()  # an app's first requests are long in coming to be dispatched
 
     @classmethod
-    def rehearsal(cls, wsgi_app: Any, closing: type) -> Middleware:
-        """One that is known to nobody, to measure what it costs; ``closing`` is what its app returns."""
+    def rehearsal(cls, wsgi_app: Any, closing: type, response: type) -> Middleware:
+        """One that is known to nobody, to measure what it costs; its app returns a ``closing`` of a ``response``."""
         made = cls.__new__(cls)
         made.app = AppInfo("rehearsal")
         made.wsgi_app = wsgi_app
         made._ignores = None
         made.settings = Settings()
-        made._set_way(closing, frozenset({SimpleNamespace}))
+        made._set_way(closing, frozenset({response}))
         return made
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -185,29 +184,32 @@ class Middleware:
         self, agent: Agent, trace: RequestTrace, result: Iterable[bytes], environ: dict[str, Any]
     ) -> Iterable[bytes]:
         """The body to give to the server: the app's own where it tells when it is closed and its length is known."""
-        response: Any = trace.response
-        if response is not None:
-            trace.response = None
+        response: Any = None
+        if trace.direct and type(result) is self._closing:
+            closing: Any = result
+            callbacks = closing._callbacks
+            # What it closes last is the response that is sent, whoever made that.
+            response = getattr(callbacks[-1], "__self__", None) if callbacks else None
             now = perf_counter_ns()
-            plain = type(response) in self._plain
-            # Of a slow one the body is looked at: a cache might have answered.
-            if plain and type(result) is self._closing and now - trace.start_ns < SLOW_NS:
+            # Of a slow one the body is looked at (a cache might have answered); without a slot nobody would miss it.
+            if type(response) in self._plain and now - trace.start_ns < SLOW_NS and trace.slot >= 0:
                 chunks, status = response.response, response._status_code
                 whole = type(chunks) is list and len(chunks) == 1 and type(chunks[0]) is bytes
-                if whole and status not in BODILESS and trace.method != "HEAD":
-                    trace.status, trace.bytes_sent, trace.first_byte_ns = status, len(chunks[0]), now
+                if whole and not response._on_close and status not in BODILESS and trace.method != "HEAD":
+                    sent = len(chunks[0])
+                    trace.status, trace.bytes_sent, trace.first_byte_ns = status, sent, now if sent else 0
                     trace.body = ref(result)
-                    closing: Any = result
-                    closing._callbacks.append(partial(agent.finish, trace))
+                    callbacks.append(partial(agent.finish, trace))
                     return result
-            flask_answers.note(trace, response, plain, self.listen)
+        if trace.direct:
+            flask_answers.note(trace, result, response, self._plain, self.listen)
         body: Iterable[bytes] = wrap(result, environ, trace, agent.finish)
         return body
 
     def listen(self) -> None:
         """From now on, note what is said to ``start_response``: not all responses tell it beforehand."""
-        self._deaf = False
         self.hears = _starter
+        self._deaf = False
 
     def read_early(self) -> None:
         """Read the CPU clock of the next requests before they are dispatched, since that takes long."""

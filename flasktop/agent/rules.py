@@ -9,11 +9,11 @@ CREDIT: Final = 512
 
 
 class KnownRule:
-    """What the hot path remembers of a URL rule: its text, its endpoint's name, the text as the journal's slots hold
-    it, and whether its requests are ignored; ``invented`` says that it takes any
-    method; ``credit`` is how many quick requests more have the CPU clock read for them (see ``agent/clock.py``);
-    ``sampled``: the parameters of its next request's statements are told apart (see ``agent/sql/repeats.py``);
-    ``special``: its next request needs more than to be written into its slot.
+    """A rule's text, its endpoint's name, the text as the journal's slots hold it, and whether its requests are ignored.
+
+    ``invented`` says that it takes any method. ``credit`` is how many quick requests more have the CPU clock read for
+    them (see ``agent/clock.py``). ``sampled``: the parameters of its next request's statements are told apart (see
+    ``agent/sql/repeats.py``). ``special``: its next request needs more than to be written into its slot.
     """
 
     __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "rule", "sampled", "special")

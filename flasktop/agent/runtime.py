@@ -216,6 +216,8 @@ class Agent:
 
     def drop(self, trace: RequestTrace) -> None:
         """End a request whose body was dropped and never closed, when it was answered. In the agent's thread."""
+        if trace.end_ns:
+            return  # closed, and gone, since it was looked up
         trace.end_ns = max(trace.first_byte_ns, trace.start_ns + 1)
         release(self, trace)
         self.pending.append(trace)
@@ -264,7 +266,7 @@ class Agent:
                 sample = now + SAMPLE_S
             self._guarded("recording", self.recorder.drain, loader.sampler, due)
             free_killed(self, now)
-            look_after(self)
+            self._guarded("looking after requests", look_after, self)
             upkeep.look(now)
             if self.turn.offered:
                 self._guarded("serving readers", self.server.step, 0)  # send before others get their turn

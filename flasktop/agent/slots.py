@@ -69,6 +69,7 @@ def release(agent: Agent, trace: RequestTrace) -> None:
             agent.memory[agent.slots_at[slot]] = SLOT_FREE
             agent.free_slots.append(slot)
         else:
+            write(agent, trace, trace.known.label if trace.known is not None else b"")
             agent.memory[agent.slots_at[slot]] = SLOT_KILLED
             agent.killed.append((time.perf_counter(), slot))
 

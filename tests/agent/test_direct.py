@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import gc
+import io
 import threading
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from flask import Flask, Response, session
+from flask import Flask, Response, request
 from flask.sessions import SessionInterface
 from werkzeug.wsgi import ClosingIterator
 
 from flasktop import FlaskTop
-from flasktop.agent import flask_answers
+from flasktop.agent import flask_answers, middleware, runtime
 from flasktop.agent.guard import guard
-from flasktop.agent.process import process
-from flasktop.protocol.records import CLOSED_EARLY
+from flasktop.agent.trace import AppInfo, RequestTrace
+from flasktop.protocol.records import CLOSED_EARLY, RAISED, UNKNOWN
 from tests.agent.support import Box, bare_environ, serve, until
 
 
@@ -50,7 +51,8 @@ def site(response_class: type[Response] | None = None) -> Flask:
     return app
 
 
-def test_the_apps_own_body_goes_to_the_server(box: Box) -> None:
+def test_the_apps_own_body_goes_to_the_server(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)  # of a slow answer the body is looked at
     result: Any = site()(bare_environ("/plain"), lambda *_: lambda _: None)
 
     assert type(result) is ClosingIterator
@@ -80,6 +82,12 @@ def test_status_and_bytes_are_what_the_server_got(box: Box, path: str, method: s
     assert (trace.status, trace.bytes_sent) == (status, sent) == (int(answer.status[0][:3]), len(answer.body))
 
 
+def test_an_empty_body_has_no_first_byte(box: Box) -> None:
+    serve(site(), "/empty")
+
+    assert box.trace().first_byte_us == UNKNOWN
+
+
 def test_an_error_page_has_its_length(box: Box) -> None:
     answer = serve(site(), "/fails")
     trace = box.trace()
@@ -96,7 +104,8 @@ def test_a_body_that_is_closed_twice_ends_one_request(box: Box) -> None:
     assert len(box.traces(2)) == 2
 
 
-def test_a_body_that_is_dropped_ends_when_it_was_answered(box: Box) -> None:
+def test_a_body_that_is_dropped_ends_when_it_was_answered(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)
     result: Any = site()(bare_environ("/plain"), lambda *_: lambda _: None)
     box.sample(lambda sample: sample.in_flight == 1)
     del result
@@ -226,9 +235,163 @@ def test_a_request_that_hangs_before_it_is_dispatched_is_in_the_black_box(box: B
 
     assert (held.method, held.path, held.route) == ("GET", "/plain", "")
     assert until(lambda: not box.read().in_flight)
-    assert session is not None and process.agent is not None
     box.traces(2)
 
 
 def test_werkzeugs_iterator_calls_what_is_added() -> None:
     assert flask_answers.closing_iterator() is ClosingIterator
+
+
+# -- who answers --
+
+
+def test_a_replaced_error_handler_of_the_app_is_heard(box: Box) -> None:
+    """Flask-RESTful puts one of its own in the place of Flask's, and of our hook."""
+    app = site()
+    app.handle_exception = lambda e: Response("api error", status=503)  # type: ignore[method-assign]
+    serve(app, "/fails")
+    trace = box.trace()
+
+    assert (trace.status, trace.bytes_sent) == (503, len("api error"))
+
+
+@pytest.mark.parametrize("path", ["/plain", "/nowhere"])
+def test_a_request_within_the_teardown_leaves_the_outer_answer_alone(box: Box, path: str) -> None:
+    app = site()
+
+    @app.teardown_request
+    def visit(error: BaseException | None) -> None:
+        if request.path == path:
+            app.test_client().get("/fails")
+
+    answer = serve(app, path)
+    trace = box.trace()
+
+    assert (trace.status, trace.bytes_sent) == (int(answer.status[0][:3]), len(answer.body))
+
+
+def test_a_function_that_fails_when_the_response_is_closed_is_flagged(box: Box) -> None:
+    app = site()
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    @app.after_request
+    def later(response: Response) -> Response:
+        response.call_on_close(fails)
+        return response
+
+    assert "ZeroDivisionError" in serve(app, "/plain").error
+    trace = box.trace()
+    assert (trace.error, trace.flags & RAISED) == ("ZeroDivisionError", RAISED)
+
+
+def test_a_file_that_goes_to_the_server_as_it_is_has_its_status(box: Box) -> None:
+    app = site()
+
+    @app.get("/file")
+    def file() -> Response:
+        return app.response_class(io.BytesIO(b"a file"), status=206, direct_passthrough=True)
+
+    serve(app, "/file")
+    trace = box.trace()
+
+    assert (trace.status, trace.bytes_sent) == (206, 6)
+
+
+def test_a_patched_class_of_apps_is_listened_to(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wsgi_app(self: Flask, environ: Any, start_response: Any) -> list[bytes]:
+        start_response("503 Patched", [])
+        return [b"patched"]
+
+    monkeypatch.setattr(Flask, "wsgi_app", wsgi_app)
+    serve(site(), "/plain")
+
+    assert box.trace().status == 503
+
+
+# -- slots --
+
+
+def test_bodies_that_are_dropped_are_counted_however_many(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = site()
+    serve(app, "/plain")
+    monkeypatch.setattr(runtime, "TICK_S", 0.2)
+    for _ in range(600):
+        result: Any = app.wsgi_app(bare_environ("/plain"), lambda *_: lambda _: None)
+        del result
+
+    assert len(box.traces(601)) == 601
+    assert sorted(box.agent.free_slots) == list(range(512))
+
+
+def test_a_request_that_ended_meanwhile_is_not_dropped(box: Box) -> None:
+    serve(site(), "/plain")
+    ended = RequestTrace(AppInfo("site"), "GET", "/plain", "", 1, 0)
+    ended.end_ns = 2
+    box.agent.drop(ended)
+
+    assert sorted(box.agent.free_slots) == list(range(512))
+    box.traces(1)
+
+
+def test_the_black_box_goes_on_in_a_new_file(box: Box) -> None:
+    app = site()
+    serve(app, "/plain")
+    journal = box.agent.files.journal
+    journal.unlink()
+    until(journal.exists)
+    result: Any = app.wsgi_app(bare_environ("/two"), lambda *_: lambda _: None)
+    (held,) = until(lambda: box.read().in_flight)
+    result.close()
+
+    assert (held.path, held.route) == ("/two", "/two")
+    assert until(lambda: not box.read().in_flight)
+
+
+class Killing(SessionInterface):
+    """Ends the worker before the request is dispatched."""
+
+    def open_session(self, app: Flask, request: Any) -> Any:
+        raise SystemExit
+
+
+def test_a_request_that_is_killed_before_it_is_dispatched_is_told_as_itself(box: Box) -> None:
+    app = site()
+    serve(app, "/plain")
+    app.session_interface = Killing()
+    serve(app, "/two")
+    (killed,) = until(lambda: box.read().in_flight)
+
+    assert (killed.path, killed.route) == ("/two", "")
+
+
+def test_a_request_that_cannot_begin_gives_its_slot_back(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = site()
+    serve(app, "/plain")
+
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app.extensions["flasktop"], "_begin_specially", fails)
+    app.extensions["flasktop"].special = True
+    assert serve(app, "/plain").body == b"plain"
+
+    assert sorted(world.agent.free_slots) == list(range(512))
+    assert not any(world.agent.running)
+
+
+def test_a_fault_in_looking_after_requests_leaves_the_agent_at_work(
+    world: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(runtime, "look_after", fails)
+    app = site()
+    serve(app, "/plain")
+    until(lambda: guard.off("looking after requests"))
+    serve(app, "/plain")
+
+    world.traces(2)
+    assert world.agent.active

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final, NoReturn
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import cursor as _cursor
 
@@ -222,6 +223,9 @@ def count_stream(result: Any, span: Statement) -> None:
         recording.fetching.failed(fault)
 
 
+_roomy: Final[WeakKeyDictionary[Any, Any]] = WeakKeyDictionary()
+
+
 def roomy(context_class: Any) -> Any:
     """The class of a dialect's execution contexts, with room for a strategy in each.
 
@@ -229,12 +233,16 @@ def roomy(context_class: Any) -> Any:
     them; SQLAlchemy's contexts use these up, and one name more, set on each, turns the array into a dictionary: 0.7 us
     a statement. In a subclass the names are counted anew, and this one comes first.
     """
+    known = _roomy.get(context_class)
+    if known is not None:
+        return known
     made: Any = type(
         context_class.__name__,
         (context_class,),
         {"__module__": context_class.__module__, "__qualname__": context_class.__qualname__},
     )
     made.__new__(made).cursor_fetch_strategy = DEFAULT_FETCH
+    _roomy[context_class] = made
     return made
 
 

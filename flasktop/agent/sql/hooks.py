@@ -151,7 +151,8 @@ def _begin(
             engine = context.dialect._flasktop_engine
         except AttributeError:
             engine = transactions.adopt(context.root_connection.engine)
-        if text not in engine.seen:
+        seen = engine.seen
+        if text not in seen and len(seen) < sink.seen_cap:
             _see(engine, text, statement, parameters if not batch else parameters[0])
         code, instruction = found(id(compiled), depth)
         span = Statement(STATEMENT, text, engine, code, instruction, relation, 0, 0, size)
@@ -176,8 +177,7 @@ def _begin(
 
 def _see(engine: Engine, text: str, statement: Any, parameters: Any) -> None:
     """Keep what the cursor gets the first time that a text runs since the agent's thread looked last."""
-    short = statement is text or (type(statement) is str and len(statement) <= MAX_RAW)
-    if short and len(engine.seen) < sink.seen_cap:
+    if statement is text or (type(statement) is str and len(statement) <= MAX_RAW):
         engine.seen[text] = (statement, parameters)
 
 
@@ -231,8 +231,10 @@ def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: typ
         if span.ended_cpu >= 0:
             if took < CPU_SHORT_NS and span.engine.local:
                 span.cpu_ns = took
-                if span.read_ns and not took & FORGET_MASK:
-                    span.engine.slow.discard(span.text)
+                if span.read_ns:
+                    span.ended_cpu += took
+                    if not took & FORGET_MASK:
+                        span.engine.slow.discard(span.text)
             else:
                 _stop_cpu(span)
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:

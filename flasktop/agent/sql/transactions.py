@@ -38,8 +38,8 @@ def adopt(engine: Any) -> Engine:
     deliver = getattr(dialect, "_deliver_insertmanyvalues_batches", None)
     if deliver is not None:
         dialect._deliver_insertmanyvalues_batches = _with_batch_size(deliver)
-    dialect.execution_ctx_cls = fetch.roomy(dialect.execution_ctx_cls)
     dialect._flasktop_engine = info
+    dialect.execution_ctx_cls = fetch.roomy(dialect.execution_ctx_cls)
     return info
 
 
