@@ -9,7 +9,7 @@ CREDIT: Final = 512
 
 
 class KnownRule:
-    """A rule's text, its endpoint's name, the text as the journal's slots hold it, and whether its requests are ignored.
+    """A rule's text, its endpoint's name, the text as the journal's slots hold it; are its requests ignored?
 
     ``invented`` says that it takes any method. ``credit`` is how many quick requests more have the CPU clock read for
     them (see ``agent/clock.py``). ``sampled``: the parameters of its next request's statements are told apart (see
