@@ -504,6 +504,21 @@ def test_very_many_endpoints_keep_fewer_traces_each() -> None:
     assert len({kept.number for kept in store._rings}) < 16_000
 
 
+def test_very_many_endpoints_keep_few_slow_traces_over_time() -> None:
+    """Some of each minute, not of each ten seconds."""
+    source = Source()
+    for number in range(500):
+        source.route("GET", f"/{number}")
+    store = started(source)
+    for turn in range(120):
+        # The first are the slowest: of the slowest of a stretch most are neither recent nor among the slowest of all.
+        traces = [source.trace(route, ms=2_000 - turn) for route in range(500)]
+        store.apply(source.frame(traces, mono=NOW + 2.5 * turn))
+
+    assert len({kept.number for kept in store._rings}) < 500 * (34 + 20 + 6)
+    assert all(store._rings.find(row).slowest_since(None) for row in range(500))
+
+
 # Workers
 
 

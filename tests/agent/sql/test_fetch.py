@@ -278,6 +278,21 @@ def test_fetch_time_is_the_databases_where_it_works_while_fetching(sqlite: Engin
             assert span.fetch_ns > 5 * span.execute_ns
 
 
+def test_contexts_have_room_for_their_strategy_once_for_all_engines_of_a_dialect(recorder: Recorder) -> None:
+    engines = [create_engine("sqlite://") for _ in range(2)]
+    before = engines[0].dialect.execution_ctx_cls
+    for engine in engines:
+        with engine.connect() as connection:
+            connection.execute(text("select 1")).all()
+        engine.dispose()
+    first, second = (engine.dialect.execution_ctx_cls for engine in engines)
+
+    assert first is second is not before
+    assert issubclass(first, before)
+    assert (first.__name__, first.__module__) == (before.__name__, before.__module__)
+    assert create_engine("sqlite://").dialect.execution_ctx_cls is before
+
+
 def test_a_failure_while_fetching_is_the_statements(sqlite: Engine, recorder: Recorder) -> None:
     with sqlite.connect() as connection, pytest.raises(SQLAlchemyError):
         connection.execute(text("select abs(x) from (select 1 x union all select -9223372036854775808)")).all()
