@@ -338,9 +338,9 @@ def test_a_request_that_ended_meanwhile_is_not_dropped(box: Box) -> None:
 def test_the_black_box_goes_on_in_a_new_file(box: Box) -> None:
     app = site()
     serve(app, "/plain")
-    journal = box.agent.files.journal
-    journal.unlink()
-    until(journal.exists)
+    before = box.agent.memory
+    box.agent.files.journal.unlink()
+    until(lambda: box.agent.memory is not before)
     result: Any = app.wsgi_app(bare_environ("/two"), lambda *_: lambda _: None)
     (held,) = until(lambda: box.read().in_flight)
     result.close()
