@@ -6,8 +6,10 @@ Every contender is a process of its own with the same app (``contenders.py``), s
 since one process runs the same code some per cent faster than another, by where its memory happens to lie. Within a
 round they take turns of some ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's
 figure is a contender's whole CPU, all threads counted, less that of the bare app in the same round, and the table shows
-the medians. What a background thread does late is waited for, and belongs to the round. Peers come with
-``pip install -e '.[bench]'``; one that is not installed is named and left out.
+the medians. What a background thread does late is waited for, and belongs to the round. What a process uses at rest
+is measured first, told in a column of its own, and taken off for the time in which it waits for its turn: an app that
+serves all the time has no such time. Peers come with ``pip install -e '.[bench]'``; one that is not installed is named
+and left out.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ TENS: Final = 10
 """Requests a turn: trivial ones, and ones with ten selects. Either takes the bare app some 10 ms."""
 SETTLE_S: Final = 0.3
 """How long background threads have to take what the turns left: the agent's looks every 0.2 s."""
+REST_S: Final = 3.0
+"""For so long it is measured what the processes use at rest, which is the same for all at a time."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,13 @@ CONTENDERS: Final = (
 
 @dataclass
 class Figures:
-    """What was measured of a contender: CPU us a trivial request, and a statement, by round."""
+    """What was measured of a contender: CPU us a trivial request, and a statement, by round; CPU seconds a second at
+    rest, by start."""
 
     contender: Contender
     requests: list[float] = field(default_factory=list)
     statements: list[float] = field(default_factory=list)
+    rests: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,15 @@ class Running:
         return float(self.process.stdout.readline())
 
 
+def rest(running: list[Running]) -> None:
+    """Measure what each uses at rest."""
+    time.sleep(1.0)  # what the warm-up left
+    before, started_at = [one.serve(TRIVIAL, 0) for one in running], time.perf_counter()
+    time.sleep(REST_S)
+    for one, used in zip(running, before, strict=True):
+        one.figures.rests.append((one.serve(TRIVIAL, 0) - used) / (time.perf_counter() - started_at))
+
+
 def take_round(running: list[Running]) -> None:
     """One figure more for each contender."""
     for one, seconds in zip(running, _used(running, TRIVIAL, REQUESTS), strict=True):
@@ -98,13 +113,17 @@ def take_round(running: list[Running]) -> None:
 
 
 def _used(running: list[Running], path: str, count: int) -> list[float]:
-    """CPU seconds of each contender for ``TURNS`` turns and what they leave behind."""
-    before = [one.serve(path, 0) for one in running]
+    """CPU seconds of each contender for ``TURNS`` turns and what they leave behind, without what it uses at rest."""
+    before, started_at = [one.serve(path, 0) for one in running], time.perf_counter()
     for turn in range(TURNS):
         for place in range(len(running)):
             running[(turn + place) % len(running)].serve(path, count)
     time.sleep(SETTLE_S)
-    return [one.serve(path, 0) - used for one, used in zip(running, before, strict=True)]
+    took, used = time.perf_counter() - started_at, []
+    for one, so_far in zip(running, before, strict=True):
+        spent = one.serve(path, 0) - so_far
+        used.append(spent - max(took - spent, 0) * one.figures.rests[-1])
+    return used
 
 
 def main() -> None:
@@ -120,6 +139,7 @@ def main() -> None:
     for first in range(0, options.rounds, FRESH):
         with ExitStack() as stack:
             running = [stack.enter_context(started(one)) for one in measured]
+            rest(running)
             for _ in range(min(FRESH, options.rounds - first)):
                 take_round(running)
     counts = f"{TURNS} turns of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each"
@@ -159,15 +179,20 @@ def table(measured: list[Figures]) -> str:
     """The README's table: the bare app's own cost first, then what each adds to it."""
     bare = measured[0]
     lines = [
-        "| CPU, all threads | a trivial request | an ORM select |",
-        "| --- | --- | --- |",
-        f"| the bare app | {statistics.median(bare.requests):.0f} us | {statistics.median(bare.statements):.0f} us |",
+        "| CPU, all threads | a trivial request | an ORM select | at rest |",
+        "| --- | --- | --- | --- |",
+        f"| the bare app | {statistics.median(bare.requests):.0f} us | {statistics.median(bare.statements):.0f} us "
+        f"| {_rest(bare)} |",
     ]
     for one in measured[1:]:
         request = _added(one.requests, bare.requests)
         statement = _added(one.statements, bare.statements)
-        lines.append(f"| {one.contender.label} | {request} | {statement} |")
+        lines.append(f"| {one.contender.label} | {request} | {statement} | {_rest(one)} |")
     return "\n".join(lines)
+
+
+def _rest(figures: Figures) -> str:
+    return f"{statistics.median(figures.rests):.2%} of a core".replace("%", " %")
 
 
 def _added(figures: list[float], bare: list[float]) -> str:
