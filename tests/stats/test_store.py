@@ -516,7 +516,8 @@ def test_very_many_endpoints_keep_few_slow_traces_over_time() -> None:
         store.apply(source.frame(traces, mono=NOW + 2.5 * turn))
 
     assert len({kept.number for kept in store._rings}) < 500 * (34 + 20 + 6)
-    assert all(store._rings.find(row).slowest_since(None) for row in range(500))
+    details = [store._rings.find(row) for row in range(500)]
+    assert all(detail is not None and detail.slowest_since(None) for detail in details)
 
 
 # Workers
