@@ -126,8 +126,9 @@ def _request() -> Rehearsed:
     from flasktop.agent.runtime import Agent
 
     agent = Agent(os.getpid())
-    agent.running, agent.free_slots = [None], [0]
-    agent.memory, agent.slots_at = bytearray(SLOT.size), [0]
+    agent.running = [None]
+    stand_in: Any = SimpleNamespace(memory=bytearray(SLOT.size), slots_at=[0], free_slots=[0])
+    agent.journal = stand_in
     middleware = Middleware.rehearsal(_answer, _Closing, _Response)
     rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
     matched = flask_hooks.rule_noter(middleware, lambda: rule, lambda found: found)

@@ -72,14 +72,16 @@ def register(flask_app: Flask, middleware: Middleware) -> None:
     flask_app.extensions[EXTENSION] = middleware
     _wrap_dispatch(flask_app, rule_noter(middleware, *_rule_finder()))
     _wrap(flask_app, "handle_user_exception", _note_exception)
-    _wrap(flask_app, "handle_exception", _note_exception)
+    _wrap(flask_app, "handle_exception", _note_exception, answers=True)
     _wrap(flask_app, "async_to_sync", _note_async)
 
 
-def _wrap(flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ...]], None]) -> None:
+def _wrap(
+    flask_app: Any, name: str, note: Callable[[RequestTrace, tuple[Any, ...]], None], *, answers: bool = False
+) -> None:
+    """Have ``note`` called before a method of the app; ``answers``: what it returns is the request's response."""
     original = getattr(flask_app, name)
     place = f"noting {name}"
-    answers = name == "handle_exception"
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
         nonlocal note
@@ -168,7 +170,6 @@ def _note_more(agent: Agent, trace: RequestTrace, known: KnownRule, middleware: 
     if known.ignored:
         trace.ignored = True
         release(agent, trace)
-        trace.slot = -1
         return
     if trace.cpu_start_ns == UNREAD and known.credit and not clock.start(trace):
         middleware.read_early()

@@ -146,7 +146,7 @@ class Middleware:
             path = script + path
         method = environ["REQUEST_METHOD"]
         try:
-            slot = agent.free_slots.pop()
+            slot = agent.journal.free_slots.pop()
         except IndexError:
             slot = -1  # more in flight than slots: it is recorded when it ends
         trace = RequestTrace(self.app, method, path, query, perf_counter_ns(), slot, get_ident(), self._deaf)
@@ -170,7 +170,6 @@ class Middleware:
         if self._ignores is not None and self._ignores(decoded(trace.path)):
             trace.ignored = True
             release(agent, trace)
-            trace.slot = -1
         elif not self.direct:
             _write_slot(agent, trace, b"")
         if self.early > 0:
@@ -191,7 +190,7 @@ class Middleware:
             # What it closes last is the response that is sent, whoever made that.
             response = getattr(callbacks[-1], "__self__", None) if callbacks else None
             now = perf_counter_ns()
-            # Of a slow one the body is looked at (a cache might have answered); without a slot nobody would miss it.
+            # A slow one's body is looked at (answers.py); one without a slot would not be missed if it were dropped.
             if type(response) in self._plain and now - trace.start_ns < SLOW_NS and trace.slot >= 0:
                 chunks, status = response.response, response._status_code
                 whole = type(chunks) is list and len(chunks) == 1 and type(chunks[0]) is bytes

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import _socket
 import os
-from typing import TYPE_CHECKING
 
 from flasktop import rendezvous
 from flasktop.agent import native
 from flasktop.agent.guard import guard
+from flasktop.agent.journal import Journal
 from flasktop.agent.server import Server
+from flasktop.agent.trace import RequestTrace
 from flasktop.errors import FlasktopError
-
-if TYPE_CHECKING:
-    from flasktop.agent.runtime import Agent
 
 
 class Paths:
@@ -45,16 +43,14 @@ class Paths:
         """The journal's file has been made: it is ours to keep and to remove."""
         self._journal = rendezvous.claim(self.files.journal)
 
-    def keep_journal(self, agent: Agent) -> None:
+    def keep_journal(self, journal: Journal, running: list[RequestTrace | None]) -> None:
         """Go on in a new file where the path has vanished."""
         if self._journal is not None and rendezvous.holds(self._journal):
             return
         self._find_directory()
-        journal = agent.journal
         journal.move(self.files.journal)
-        agent.memory = journal.memory
         self.claim_journal()
-        for slot, trace in enumerate(agent.running):
+        for slot, trace in enumerate(running):
             if trace is None:  # it may have ended while the file was copied
                 journal.blank(slot)
 

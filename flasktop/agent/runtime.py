@@ -8,7 +8,7 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -59,9 +59,6 @@ class Agent:
         self.finish: Callable[[RequestTrace], None] = self.end  # made once, and not for every request
         self.active = False
         self.metering = self.special = False
-        self.memory: Any = None
-        self.free_slots: list[int] = []
-        self.slots_at: Sequence[int] = ()
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
         self.hub_thread = self.hub_native = 0
         self.capacity = UNKNOWN
@@ -115,8 +112,7 @@ class Agent:
         self._undoing.append(lambda: self.paths.remove(journal=True))
         listener = self.paths.bind()
         self._undoing.append(listener.close)
-        self.journal = journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
-        self.memory, self.free_slots, self.slots_at = journal.memory, journal.free_slots, journal.slots_at
+        self.journal = Journal(self.files.journal, layout_for(settings.history_bytes, settings.max_in_flight))
         self.paths.claim_journal()
         self.recorder = Recorder(self.journal, settings, self)
         self.server = Server(
@@ -199,8 +195,9 @@ class Agent:
                 release(self, trace)
             elif slot >= 0:  # the same without a call
                 self.running[slot] = None
-                self.memory[self.slots_at[slot]] = SLOT_FREE
-                self.free_slots.append(slot)
+                journal = self.journal
+                journal.memory[journal.slots_at[slot]] = SLOT_FREE
+                journal.free_slots.append(slot)
         except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
             guard.report("ending a request", error)
             if guard.off("ending a request"):

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from flasktop.agent.trace import RequestTrace
-from flasktop.protocol.blackbox import SLOT, SLOT_FREE, SLOT_KILLED
+from flasktop.protocol.blackbox import SLOT, SLOT_KILLED
 
 if TYPE_CHECKING:
     from flasktop.agent.runtime import Agent
@@ -25,19 +25,10 @@ def write(agent: Agent, trace: RequestTrace, route: bytes) -> None:
     slot = trace.slot
     if slot < 0:
         return
-    app, path = trace.app, trace.path
-    shown = path.encode() if path.isascii() else path.encode("latin-1", "replace")
+    app, path, journal = trace.app, trace.path, agent.journal
+    shown = b"" if app.mask_paths else path.encode() if path.isascii() else path.encode("latin-1", "replace")
     method = _METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
-    _pack_slot(
-        agent.memory,
-        agent.slots_at[slot],
-        1,
-        trace.start_ns,
-        method,
-        app.label,
-        b"" if app.mask_paths else shown,
-        route,
-    )
+    _pack_slot(journal.memory, journal.slots_at[slot], 1, trace.start_ns, method, app.label, shown, route)
 
 
 def look_after(agent: Agent) -> None:
@@ -56,22 +47,23 @@ def look_after(agent: Agent) -> None:
         elif trace.known is None and trace.start_ns < late_ns:
             write(agent, trace, b"")
             if agent.running[slot] is not trace:
-                agent.memory[agent.slots_at[slot]] = SLOT_FREE
+                agent.journal.blank(slot)
 
 
 def release(agent: Agent, trace: RequestTrace) -> None:
-    """Give the slot of a request back, or keep it for a while as killed."""
-    slot = trace.slot
-    if slot >= 0:
-        agent.running[slot] = None
-        raised = trace.raised
-        if raised is None or issubclass(raised, Exception):
-            agent.memory[agent.slots_at[slot]] = SLOT_FREE
-            agent.free_slots.append(slot)
-        else:
-            write(agent, trace, trace.known.label if trace.known is not None else b"")
-            agent.memory[agent.slots_at[slot]] = SLOT_KILLED
-            agent.killed.append((time.perf_counter(), slot))
+    """Take the slot of a request from it, and give it back, or keep it for a while as killed."""
+    slot, raised, journal = trace.slot, trace.raised, agent.journal
+    if slot < 0:
+        return
+    agent.running[slot] = None
+    if raised is None or issubclass(raised, Exception):
+        journal.blank(slot)
+        journal.free_slots.append(slot)
+    else:
+        write(agent, trace, trace.known.label if trace.known is not None else b"")
+        journal.memory[journal.slots_at[slot]] = SLOT_KILLED
+        agent.killed.append((time.perf_counter(), slot))
+    trace.slot = -1
 
 
 def free_killed(agent: Agent, now: float) -> None:
@@ -79,4 +71,4 @@ def free_killed(agent: Agent, now: float) -> None:
     while agent.killed and now - agent.killed[0][0] > KILLED_GRACE_S:
         slot = agent.killed.popleft()[1]
         agent.journal.blank(slot)
-        agent.free_slots.append(slot)
+        agent.journal.free_slots.append(slot)

@@ -31,7 +31,7 @@ class Upkeep:
         if now >= self._next:
             self._next = now + UPKEEP_S
             self._guarded("hooking SQLAlchemy", install_sql, agent.roots)
-            self._guarded("keeping the journal", agent.paths.keep_journal, agent)
+            self._guarded("keeping the journal", agent.paths.keep_journal, agent.journal, agent.running)
             self._guarded("keeping the socket", agent.paths.keep_socket, agent.server)
         if now >= self._touch:
             self._touch = now + TOUCH_S

@@ -113,7 +113,7 @@ def test_a_body_that_is_dropped_ends_when_it_was_answered(box: Box, monkeypatch:
     trace = box.trace()
 
     assert trace.duration_us == trace.first_byte_us
-    assert len(box.agent.free_slots) == 512
+    assert len(box.agent.journal.free_slots) == 512
 
 
 def test_a_server_that_stops_at_the_bodys_length_closes_nothing_early(box: Box) -> None:
@@ -206,7 +206,7 @@ def test_a_response_that_cannot_be_read_goes_out_all_the_same(world: Box, monkey
 def test_the_end_of_a_request_that_cannot_be_noted_changes_nothing(world: Box) -> None:
     app = site()
     serve(app, "/plain")
-    world.agent.memory = None
+    world.agent.journal.slots_at = []
 
     assert serve(app, "/plain").body == b"plain"
     assert guard.errors > 0
@@ -322,7 +322,7 @@ def test_bodies_that_are_dropped_are_counted_however_many(box: Box, monkeypatch:
         del result
 
     assert len(box.traces(601)) == 601
-    assert sorted(box.agent.free_slots) == list(range(512))
+    assert sorted(box.agent.journal.free_slots) == list(range(512))
 
 
 def test_a_request_that_ended_meanwhile_is_not_dropped(box: Box) -> None:
@@ -331,16 +331,16 @@ def test_a_request_that_ended_meanwhile_is_not_dropped(box: Box) -> None:
     ended.end_ns = 2
     box.agent.drop(ended)
 
-    assert sorted(box.agent.free_slots) == list(range(512))
+    assert sorted(box.agent.journal.free_slots) == list(range(512))
     box.traces(1)
 
 
 def test_the_black_box_goes_on_in_a_new_file(box: Box) -> None:
     app = site()
     serve(app, "/plain")
-    before = box.agent.memory
+    before = box.agent.journal.memory
     box.agent.files.journal.unlink()
-    until(lambda: box.agent.memory is not before)
+    until(lambda: box.agent.journal.memory is not before)
     result: Any = app.wsgi_app(bare_environ("/two"), lambda *_: lambda _: None)
     (held,) = until(lambda: box.read().in_flight)
     result.close()
@@ -377,7 +377,7 @@ def test_a_request_that_cannot_begin_gives_its_slot_back(world: Box, monkeypatch
     app.extensions["flasktop"].special = True
     assert serve(app, "/plain").body == b"plain"
 
-    assert sorted(world.agent.free_slots) == list(range(512))
+    assert sorted(world.agent.journal.free_slots) == list(range(512))
     assert not any(world.agent.running)
 
 
