@@ -37,26 +37,23 @@ def stop(trace: RequestTrace, took_ns: int) -> None:
     """Read it for a request that has ended and was slow, or asked a database; those after it have theirs read, too."""
     if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
         trace.cpu_end_ns = thread_time_ns()
-    known = trace.known
-    if known is not None and (trace.spans is not None or took_ns > WORTH_NS):
-        known.credit = min(known.credit + CREDIT, MOST_CREDIT)
-        known.special = True
+    rule = trace.rule
+    if rule is not None and (trace.spans is not None or took_ns > WORTH_NS):
+        rule.change(min(rule.credit + CREDIT, MOST_CREDIT), rule.sampled)
 
 
 def wanted(trace: RequestTrace) -> None:
     """Have the clock read for the next requests of this one's rule, since they are looked at while they run."""
-    known = trace.known
-    if known is not None:
-        known.credit = max(known.credit, CREDIT)
-        known.special = True
+    rule = trace.rule
+    if rule is not None:
+        rule.change(max(rule.credit, CREDIT), rule.sampled)
 
 
 def spend(trace: RequestTrace) -> None:
     """A request that had the clock read was quick: one less of its rule has it read."""
-    known = trace.known
-    if known is not None and known.credit:
-        known.credit -= 1
-        known.special = known.credit > 0 or known.sampled or known.invented or known.ignored
+    rule = trace.rule
+    if rule is not None and rule.credit:
+        rule.change(rule.credit - 1, rule.sampled)
 
 
 def used_us(trace: RequestTrace) -> int:

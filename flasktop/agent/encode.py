@@ -99,7 +99,7 @@ class TraceEncoder:
         database: object = record.database
         return InFlight(
             decoded(record.method[:METHOD_LIMIT]),
-            self._routes.id(record) if record.known is not None else UNKNOWN,
+            self._routes.id(record) if record.rule is not None else UNKNOWN,
             shown_path(record),
             max(now_ns - record.start_ns, 0) // 1000,
             record.app.name,
@@ -187,7 +187,7 @@ class TraceEncoder:
 def shown_path(record: RequestTrace) -> str:
     """The request's path as it is shown: decoded from WSGI's latin-1, cut, values of the query string masked."""
     if record.app.mask_paths:
-        return record.known.rule if record.known is not None else ""
+        return record.rule.route if record.rule is not None else ""
     path = decoded(record.path[: 4 * PATH_LIMIT])
     if len(path) > PATH_LIMIT:
         path = path[:PATH_LIMIT] + "…"

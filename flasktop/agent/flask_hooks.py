@@ -112,7 +112,7 @@ def _wrap_dispatch(flask_app: Any, note: Callable[[RequestTrace], None]) -> None
         nonlocal note
         trace = _current()
         # With a rule it is the outer of two requests (a test client in a view) and keeps its own.
-        if trace is None or trace.known is not None or trace.end_ns:
+        if trace is None or trace.rule is not None or trace.end_ns:
             return dispatch(*arguments)
         try:
             note(trace)
@@ -141,39 +141,39 @@ def rule_noter(
     def note(trace: RequestTrace) -> None:
         if trace.app is not app:
             trace.app = app  # the app behind the one that took it answers it
-        rule = rule_of(current())
+        matched = rule_of(current())
         agent = process.agent
-        if rule is None or agent is None:
+        if matched is None or agent is None:
             if agent is not None:
                 write(agent, trace, b"")
             return
         try:
-            known: KnownRule = rule._flasktop_known
+            rule: KnownRule = matched._flasktop_known
         except AttributeError:
-            known = rule._flasktop_known = KnownRule(rule, middleware.ignores(rule.rule))
-        trace.known = known
-        if known.special:
-            _note_more(agent, trace, known, middleware)
+            rule = matched._flasktop_known = KnownRule(matched, middleware.ignores(matched.rule))
+        trace.rule = rule
+        if rule.special:
+            _note_more(agent, trace, rule, middleware)
         else:
-            write(agent, trace, known.label)
+            write(agent, trace, rule.label)
 
     return note
 
 
-def _note_more(agent: Agent, trace: RequestTrace, known: KnownRule, middleware: Middleware) -> None:
+def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule, middleware: Middleware) -> None:
     """What only some requests need."""
-    if known.sampled:
-        known.sampled, known.special = False, known.invented or known.ignored or known.credit > 0
+    if rule.sampled:
+        rule.change(rule.credit, False)
         trace.repeats = Repeats()
-    if known.invented and trace.method not in KNOWN_METHODS:
+    if rule.invented and trace.method not in KNOWN_METHODS:
         trace.method = UNMATCHED_METHOD  # the rule takes any word that a client invents: no row for each
-    if known.ignored:
+    if rule.ignored:
         trace.ignored = True
         release(agent, trace)
         return
-    if trace.cpu_start_ns == UNREAD and known.credit and not clock.start(trace):
+    if trace.cpu_start_ns == UNREAD and rule.credit and not clock.start(trace):
         middleware.read_early()
-    write(agent, trace, known.label)
+    write(agent, trace, rule.label)
 
 
 def _nothing(*arguments: Any) -> None:

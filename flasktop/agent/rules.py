@@ -13,16 +13,22 @@ class KnownRule:
 
     ``invented`` says that it takes any method. ``credit`` is how many quick requests more have the CPU clock read for
     them (see ``agent/clock.py``). ``sampled``: the parameters of its next request's statements are told apart (see
-    ``agent/sql/repeats.py``). ``special``: its next request needs more than to be written into its slot.
+    ``agent/sql/repeats.py``). ``special``: any of these is so, and its next request needs more than a slot; a request
+    asks this alone.
     """
 
-    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "rule", "sampled", "special")
+    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "route", "sampled", "special")
 
-    def __init__(self, source: Any, ignored: bool) -> None:
-        self.rule: str = source.rule
-        self.endpoint: str = source.endpoint
-        self.label = self.rule.encode("utf-8", "replace")
-        self.invented = source.methods is None
+    def __init__(self, rule: Any, ignored: bool) -> None:
+        self.route: str = rule.rule
+        self.endpoint: str = rule.endpoint
+        self.label = self.route.encode("utf-8", "replace")
+        self.invented = rule.methods is None
         self.ignored = ignored
-        self.credit = CREDIT
-        self.sampled = self.special = True
+        self.change(CREDIT, True)
+
+    def change(self, credit: int, sampled: bool) -> None:
+        """Set what changes from request to request."""
+        self.credit = credit
+        self.sampled = sampled
+        self.special = credit > 0 or sampled or self.invented or self.ignored

@@ -21,26 +21,21 @@ from flasktop.agent.guard import guard
 from flasktop.agent.identity import hello, server_group, server_label, working_directory
 from flasktop.agent.journal import Journal, layout_for
 from flasktop.agent.libraries import install_sql
+from flasktop.agent.loop import Loop
 from flasktop.agent.meter import MASK, ending
 from flasktop.agent.paths import Paths
 from flasktop.agent.recorder import Recorder
 from flasktop.agent.sampler import GcClock, SamplerLoader
 from flasktop.agent.server import Server
-from flasktop.agent.slots import free_killed, look_after, release
+from flasktop.agent.slots import release
 from flasktop.agent.sql.executed import SEEN
 from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, sink
 from flasktop.agent.turn import Turn
-from flasktop.agent.upkeep import Upkeep
 from flasktop.protocol.blackbox import SLOT_FREE
 from flasktop.protocol.messages import Hello, Totals
 from flasktop.protocol.records import UNKNOWN
 from flasktop.rendezvous import WorkerFiles, process_created
 
-TICK_S: Final = 0.2
-"""Finished requests wait at most so long before they are encoded."""
-GRACE_S: Final = 0.05
-"""For so long after that the thread waits for a request that ends and steps aside."""
-SAMPLE_S: Final = 1.0
 STOP_WAIT_S: Final = 0.1
 PENDING_LIMIT: Final = 20_000
 """Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
@@ -51,6 +46,7 @@ class Agent:
 
     ``greenlet_now`` says which greenlet runs, where threads are greenlets; ``hub_thread`` is the ident of the native
     thread that runs them all, and ``hub_native`` what the system calls it. ``ours[0]`` is 0 in a forked child.
+    ``stopping`` asks its thread to end; ``special`` says that the next request needs more than most to begin.
     """
 
     def __init__(self, pid: int) -> None:
@@ -71,7 +67,7 @@ class Agent:
         self._undoing: list[Callable[[], None]] = []
         self.gc_clock = GcClock()
         self.turn = Turn(lambda: None)
-        self._stopping = False
+        self.stopping = False
         self._stopped = native.original("_thread", "allocate_lock")()
 
     # -- starting --
@@ -95,7 +91,7 @@ class Agent:
         self.hub_native = native.original("_thread", "get_native_id")()
         self._environ_label = server_label(environ, self._greenlets)
         self.capacity = capacity.known(environ, self._greenlets)
-        self._sleep = native.original("time", "sleep")
+        self._loop = Loop(self)  # here: what is not patched is not to be looked for in a native thread
         self._process_started = self.started_at
         self._group = self.pid
         self._directory = working_directory()
@@ -147,7 +143,7 @@ class Agent:
             with contextlib.suppress(OSError):
                 self._undoing.pop()()
 
-    def _switch_off(self) -> None:
+    def switch_off(self) -> None:
         """Record nothing more in this process."""
         sink.active = self.active = False
         sink.seen_cap = 0
@@ -201,7 +197,7 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
             guard.report("ending a request", error)
             if guard.off("ending a request"):
-                self._switch_off()
+                self.switch_off()
         if len(self.pending) < PENDING_LIMIT:
             self.pending.append(trace)
         else:
@@ -222,8 +218,8 @@ class Agent:
     def _measure(self, trace: RequestTrace, end_ns: int) -> None:
         """One in 16, by chance: how long its end took; and the next to begin is timed, the next of its rule sampled."""
         self.metering = self.special = True
-        if trace.known is not None:
-            trace.known.sampled = trace.known.special = True
+        if trace.rule is not None:
+            trace.rule.change(trace.rule.credit, True)
         ending.append(perf_counter_ns() - end_ns)
 
     # -- the thread --
@@ -231,7 +227,7 @@ class Agent:
     def _run(self) -> None:
         try:
             self._introduce()
-            self._loop(SamplerLoader(self.gc_clock, self.held_bytes))
+            self._loop.run(SamplerLoader(self.gc_clock, self.held_bytes))
         except BaseException as error:  # noqa: BLE001 - the thread's last line: the app must not see it
             guard.report("the agent's thread", error)
         finally:
@@ -246,49 +242,6 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - the guard's: requests are still shown
             guard.report("introducing the process", error)
 
-    def _loop(self, loader: SamplerLoader) -> None:
-        loader.begin()
-        tick = sample = time.perf_counter()
-        upkeep = Upkeep(self, self._guarded)
-        self.turn.over(int(tick * 1e9))
-        while not self._stopping:
-            now = time.perf_counter()
-            self._guarded("serving readers", self.server.step, tick + GRACE_S - now)
-            now = time.perf_counter()
-            if now < (tick if self.turn.offered else tick + GRACE_S):
-                continue
-            tick = now + TICK_S
-            due = loader.arrives() or now >= sample
-            if due:
-                sample = now + SAMPLE_S
-            self._guarded("recording", self.recorder.drain, loader.sampler, due)
-            free_killed(self, now)
-            self._guarded("looking after requests", look_after, self)
-            upkeep.look(now)
-            if self.turn.offered:
-                self._guarded("serving readers", self.server.step, 0)  # send before others get their turn
-            self.turn.over(int(tick * 1e9))
-
-    def _guarded(self, place: str, work: Any, *arguments: Any) -> None:
-        if guard.off(place):
-            if work == self.server.step:
-                self._sleep(TICK_S)
-            return
-        try:
-            work(*arguments)
-        except Exception as error:  # noqa: BLE001 - the guard of the agent's thread
-            guard.report(place, error)
-            if guard.off(place):
-                self._give_up(work)
-
-    def _give_up(self, work: Any) -> None:
-        """After its last fault, what a part of ours leaves behind must not grow or keep others waiting."""
-        if work == self.recorder.drain:
-            self._switch_off()
-        elif work == self.server.step:
-            with contextlib.suppress(Exception):
-                self.server.close("serving readers failed again and again")
-
     def held_bytes(self) -> int:
         """An estimate of what the agent holds: the journal file and its tables."""
         return self.journal.layout.size + self.recorder.held_bytes
@@ -297,9 +250,9 @@ class Agent:
 
     def stop(self) -> None:
         """End cleanly; waits at most ``STOP_WAIT_S`` for the thread. Called at exit."""
-        if self.pid != os.getpid() or self._stopping or not self._undoing:
+        if self.pid != os.getpid() or self.stopping or not self._undoing:
             return
-        self._stopping = True
+        self.stopping = True
         self.server.wake()
         if not self._stopped.acquire(True, STOP_WAIT_S):
             self._leave()  # the thread is still busy, say with loading psutil; the files must not outlive us
@@ -321,7 +274,7 @@ class Agent:
 
     def _leave(self) -> None:
         """Remove our files; the journal stays as a black box where a request dies with us, or the thread failed."""
-        self.paths.remove(journal=self.journal.nobody_in_flight and self._stopping)
+        self.paths.remove(journal=self.journal.nobody_in_flight and self.stopping)
 
     def abandon(self) -> None:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""

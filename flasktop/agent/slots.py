@@ -44,7 +44,7 @@ def look_after(agent: Agent) -> None:
             continue
         if trace.body is not None and trace.body() is None:
             agent.drop(trace)
-        elif trace.known is None and trace.start_ns < late_ns:
+        elif trace.rule is None and trace.start_ns < late_ns:
             write(agent, trace, b"")
             if agent.running[slot] is not trace:
                 agent.journal.blank(slot)
@@ -60,7 +60,7 @@ def release(agent: Agent, trace: RequestTrace) -> None:
         journal.blank(slot)
         journal.free_slots.append(slot)
     else:
-        write(agent, trace, trace.known.label if trace.known is not None else b"")
+        write(agent, trace, trace.rule.label if trace.rule is not None else b"")
         journal.memory[journal.slots_at[slot]] = SLOT_KILLED
         agent.killed.append((time.perf_counter(), slot))
     trace.slot = -1

@@ -64,11 +64,11 @@ class Routes:
 
     def _new(self, key: RouteKey, trace: RequestTrace) -> int:
         app = trace.app.name
-        rule = trace.known
+        rule = trace.rule
         if rule is None:
             return self._add(key, RouteDef(self._count, app, UNMATCHED_METHOD, UNMATCHED_ROUTE, ""), last=True)
         if self._count < self._limit:
-            new = self._add(key, RouteDef(self._count, app, trace.method, rule.rule, rule.endpoint))
+            new = self._add(key, RouteDef(self._count, app, trace.method, rule.route, rule.endpoint))
             if new >= 0:
                 return new
         other = (app, "", OTHER_ROUTE)
@@ -89,8 +89,8 @@ class Routes:
 
 def key_of(trace: RequestTrace) -> RouteKey:
     """The route of a request: known after routing; until then that of one without a rule."""
-    known = trace.known
-    return (trace.app.name, trace.method, known.rule) if known is not None else (trace.app.name, None, None)
+    rule = trace.rule
+    return (trace.app.name, trace.method, rule.route) if rule is not None else (trace.app.name, None, None)
 
 
 class Statements:

@@ -160,7 +160,7 @@ class AppInfo:
 class RequestTrace(msgspec.Struct, gc=False, eq=False):
     """One request while it runs. Created by the middleware, filled by the Flask and SQLAlchemy hooks.
 
-    ``end_ns`` is 0 until it has ended, which it does once; spans that come later are outside any request. ``known`` is
+    ``end_ns`` is 0 until it has ended, which it does once; spans that come later are outside any request. ``rule`` is
     what is remembered of its URL rule, None where none matched, or none is known yet. ``direct``: nobody listens to
     what is said to ``start_response``, since Flask's response tells it; ``response`` is one that hands a file to the
     server, until it has. ``cpu_start_ns`` is UNKNOWN_CPU where the thread's clock says nothing, and UNREAD while it was
@@ -183,7 +183,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     thread: int = 0
     direct: bool = False
     cpu_start_ns: int = UNREAD
-    known: KnownRule | None = None
+    rule: KnownRule | None = None
     status: int = 0
     headers: Iterable[tuple[str, str]] | None = None
     flags: int = 0

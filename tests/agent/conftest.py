@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flasktop.agent import runtime, upkeep
+from flasktop.agent import loop, runtime, upkeep
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
 from flasktop.agent.trace import current_trace, sink
@@ -29,8 +29,8 @@ def world(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
     """No agent, a small journal, quick ticks; the agent that the test starts is stopped after it."""
     monkeypatch.setenv("FLASKTOP_DIR", str(directory))
     monkeypatch.setenv("FLASKTOP_HISTORY_BYTES", str(1 << 20))
-    monkeypatch.setattr(runtime, "TICK_S", 0.01)
-    monkeypatch.setattr(runtime, "SAMPLE_S", 0.05)
+    monkeypatch.setattr(loop, "TICK_S", 0.01)
+    monkeypatch.setattr(loop, "SAMPLE_S", 0.05)
     monkeypatch.setattr(upkeep, "UPKEEP_S", 0.05)
     _forget()
     yield Box()

@@ -17,7 +17,7 @@ from flasktop import Middleware
 from flasktop.agent.activity import Activity, Observer, statements_of, thread_of
 from flasktop.agent.cpu import thread_cpu_ns
 from flasktop.agent.process import process
-from flasktop.agent.trace import RequestTrace
+from flasktop.agent.trace import UNREAD, RequestTrace
 from flasktop.protocol.records import CONNECT, CPU, DOING_UNKNOWN, POOL_WAIT, SQL, STATEMENT, UNKNOWN, WAIT, InFlight
 from tests.agent.support import Box, serve, until
 
@@ -212,6 +212,19 @@ def test_a_clock_that_is_not_the_requests_thread_says_nothing(box: Box) -> None:
         (now,) = Observer(0, clock=lambda native: trace.cpu_start_ns - 1).observe([trace]).values()
 
     assert (now.doing, now.cpu_ns) == (DOING_UNKNOWN, UNKNOWN)
+
+
+def test_a_request_whose_clock_was_not_read_is_told_from_the_second_look_on(box: Box) -> None:
+    with serving(burn) as trace:
+        trace.cpu_start_ns = UNREAD
+        clock = {"ns": 5_000_000_000}
+        observer = Observer(0, clock=lambda native: clock["ns"])
+        (first,) = observer.observe([trace]).values()
+        clock["ns"] += 60_000_000_000  # more than can have passed
+        (second,) = observer.observe([trace]).values()
+
+    assert (first.doing, first.cpu_ns) == (DOING_UNKNOWN, UNKNOWN)
+    assert (second.doing, second.cpu_ns) == (CPU, UNKNOWN)
 
 
 def test_where_several_contend_each_is_on_cpu_for_its_part(box: Box) -> None:

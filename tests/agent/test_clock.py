@@ -67,6 +67,19 @@ def test_a_slow_request_after_few_quick_ones_has_cpu_time(box: Box, monkeypatch:
     assert min(first.cpu_us, second.cpu_us) >= 0
 
 
+def test_a_profile_has_the_clock_read_for_the_next_requests(box: Box) -> None:
+    app = site()
+    serve(app, "/quick")
+    (rule,) = [one._flasktop_known for one in app.url_map.iter_rules() if hasattr(one, "_flasktop_known")]
+    rule.change(0, False)
+    assert not rule.special
+    seen = trace.RequestTrace(trace.AppInfo("site"), "GET", "/quick", "", 1)
+    seen.rule = rule
+    clock.wanted(seen)
+
+    assert (rule.credit, rule.special) == (rules.CREDIT, True)
+
+
 def test_a_slow_request_after_many_quick_ones_has_none_and_the_next_has(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from tests.agent.support import Box, serve, until
 
 
 def test_requests_and_statements_are_told_as_a_share_of_a_core(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flasktop.agent.runtime.SAMPLE_S", 0.15)  # percentages need a tenth of a second
+    monkeypatch.setattr("flasktop.agent.loop.SAMPLE_S", 0.15)  # percentages need a tenth of a second
     engine = create_engine("sqlite://")
     app = Flask("app")
 

@@ -14,7 +14,7 @@ from flask.sessions import SessionInterface
 from werkzeug.wsgi import ClosingIterator
 
 from flasktop import FlaskTop
-from flasktop.agent import flask_answers, middleware, runtime
+from flasktop.agent import flask_answers, loop, middleware
 from flasktop.agent.guard import guard
 from flasktop.agent.trace import AppInfo, RequestTrace
 from flasktop.protocol.records import CLOSED_EARLY, RAISED, UNKNOWN
@@ -316,7 +316,7 @@ def test_a_patched_class_of_apps_is_listened_to(box: Box, monkeypatch: pytest.Mo
 def test_bodies_that_are_dropped_are_counted_however_many(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     app = site()
     serve(app, "/plain")
-    monkeypatch.setattr(runtime, "TICK_S", 0.2)
+    monkeypatch.setattr(loop, "TICK_S", 0.2)
     for _ in range(600):
         result: Any = app.wsgi_app(bare_environ("/plain"), lambda *_: lambda _: None)
         del result
@@ -387,7 +387,7 @@ def test_a_fault_in_looking_after_requests_leaves_the_agent_at_work(
     def fails(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(runtime, "look_after", fails)
+    monkeypatch.setattr(loop, "look_after", fails)
     app = site()
     serve(app, "/plain")
     until(lambda: guard.off("looking after requests"))

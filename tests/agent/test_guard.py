@@ -10,14 +10,13 @@ import pytest
 from flask import Flask
 
 from flasktop import FlaskTop, Middleware
-from flasktop.agent import body, flask_hooks, middleware, native, runtime, upkeep
+from flasktop.agent import body, flask_hooks, loop, middleware, native, runtime, upkeep
 from flasktop.agent.encode import TraceEncoder
 from flasktop.agent.guard import LIMIT, Guard, guard
 from flasktop.agent.journal import Journal
 from flasktop.agent.paths import Paths
 from flasktop.agent.process import process
 from flasktop.agent.recorder import Recorder
-from flasktop.agent.runtime import Agent
 from flasktop.agent.sampler import Sampler
 from flasktop.agent.server import Server
 from flasktop.agent.totals import TotalsTable
@@ -145,7 +144,7 @@ THREAD: list[tuple[str, Any, str]] = [
 def test_a_fault_in_the_agents_thread_is_switched_off(
     world: Box, monkeypatch: pytest.MonkeyPatch, place: str, owner: Any, name: str
 ) -> None:
-    monkeypatch.setattr(runtime, "SAMPLE_S", 0.001)
+    monkeypatch.setattr(loop, "SAMPLE_S", 0.001)
     monkeypatch.setattr(upkeep, "UPKEEP_S", 0.001)
     monkeypatch.setattr(owner, name, fails)
     app = Middleware(answering([b"x"]))
@@ -193,7 +192,7 @@ def test_without_samples_requests_are_recorded(world: Box, monkeypatch: pytest.M
 
 
 def test_a_thread_that_ends_by_a_fault_stops_recording(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Agent, "_loop", fails)
+    monkeypatch.setattr(loop.Loop, "run", fails)
     app = Middleware(answering([b"x"]))
     serve(app)
     agent = process.agent

@@ -234,7 +234,7 @@ def test_no_totals_are_one_empty_part() -> None:
 
 
 def test_a_sample_says_what_the_process_costs(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flasktop.agent.runtime.SAMPLE_S", 0.15)  # percentages need a tenth of a second
+    monkeypatch.setattr("flasktop.agent.loop.SAMPLE_S", 0.15)  # percentages need a tenth of a second
     serve(running())
     sample = box.sample(lambda sample: sample.cpu_percent is not None and sample.requests)
 

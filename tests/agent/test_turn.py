@@ -8,7 +8,7 @@ import time
 import pytest
 
 from flasktop import Middleware
-from flasktop.agent import runtime, turn
+from flasktop.agent import loop, turn
 from flasktop.agent.turn import Turn
 from tests.agent.sites import answering
 from tests.agent.support import Box, serve, until
@@ -61,7 +61,7 @@ def test_one_request_is_enough() -> None:
 
 
 def test_a_busy_app_is_recorded_when_one_of_its_requests_has_ended(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "GRACE_S", 1_000.0)
+    monkeypatch.setattr(loop, "GRACE_S", 1_000.0)
     app = Middleware(answering([b"x"]))
 
     def served() -> bool:

@@ -492,12 +492,17 @@ def test_the_log_is_newest_first_over_workers_and_bounded() -> None:
     assert {trace.id.worker.pid for trace in store.log(worker=sources[0].id)} == {11}
 
 
+def with_endpoints(count: int) -> tuple[Source, Store]:
+    """A worker with so many endpoints, and a store that knows them."""
+    source = Source()
+    for number in range(count):
+        source.route("GET", f"/{number}")
+    return source, started(source)
+
+
 def test_very_many_endpoints_keep_fewer_traces_each() -> None:
     """Kept traces are bounded over all endpoints together."""
-    source = Source()
-    for number in range(1_000):
-        source.route("GET", f"/{number}")
-    store = started(source)
+    source, store = with_endpoints(1_000)
     for second in range(30):
         store.apply(source.frame([source.trace(route) for route in range(1_000)], mono=NOW + second))
 
@@ -506,10 +511,7 @@ def test_very_many_endpoints_keep_fewer_traces_each() -> None:
 
 def test_very_many_endpoints_keep_few_slow_traces_over_time() -> None:
     """Some of each minute, not of each ten seconds."""
-    source = Source()
-    for number in range(500):
-        source.route("GET", f"/{number}")
-    store = started(source)
+    source, store = with_endpoints(500)
     for turn in range(120):
         # The first are the slowest: of the slowest of a stretch most are neither recent nor among the slowest of all.
         traces = [source.trace(route, ms=2_000 - turn) for route in range(500)]

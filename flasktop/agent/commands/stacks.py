@@ -98,7 +98,7 @@ class Stacks:
             age_us=max(now_ns - trace.start_ns, 0) // 1000,
             app=trace.app.name,
             method=fit_to_travel(decoded(trace.method[:METHOD_LIMIT])),
-            route=fit_to_travel(trace.known.rule if trace.known is not None else ""),
+            route=fit_to_travel(trace.rule.route if trace.rule is not None else ""),
             path=shown_path(trace),
             thread_id=activity.thread_id,
             thread=fit_to_travel(activity.thread[:THREAD_LIMIT]),

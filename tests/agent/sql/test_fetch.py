@@ -278,7 +278,7 @@ def test_fetch_time_is_the_databases_where_it_works_while_fetching(sqlite: Engin
             assert span.fetch_ns > 5 * span.execute_ns
 
 
-def test_contexts_have_room_for_their_strategy_once_for_all_engines_of_a_dialect(recorder: Recorder) -> None:
+def test_contexts_of_all_engines_of_a_dialect_are_of_one_class_of_ours(recorder: Recorder) -> None:
     engines = [create_engine("sqlite://") for _ in range(2)]
     before = engines[0].dialect.execution_ctx_cls
     for engine in engines:

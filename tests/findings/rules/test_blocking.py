@@ -15,7 +15,7 @@ from flask import Response, request
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
-from flasktop.agent import runtime
+from flasktop.agent import loop
 from flasktop.client import evidence
 from flasktop.findings.rules import blocking
 from tests.agent.support import serve
@@ -244,7 +244,7 @@ def test_without_samples_an_idle_worker_is_believed_and_it_is_said(
     watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASKTOP_GRANTS", "stacks")
-    monkeypatch.setattr(runtime, "SAMPLE_S", 0.3)  # over less no CPU is told
+    monkeypatch.setattr(loop, "SAMPLE_S", 0.3)  # over less no CPU is told
     watched = watch()
 
     @watched.app.get("/nap")
