@@ -259,6 +259,24 @@ def test_the_first_time_that_it_is_slow_no_more_is_told_than_the_request_has_use
     assert recorder.last.cpu_ns <= used
 
 
+def test_a_reckoned_clock_goes_on_by_what_short_statements_take(
+    sqlite: Engine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else their CPU would be told of the slow one that comes after them."""
+    for name in ("CPU_SHORT_NS", "CPU_GAP_NS", "CPU_TRUST_NS"):
+        monkeypatch.setattr(hooks, name, 60_000_000_000)
+    monkeypatch.setattr(hooks, "FORGET_MASK", -1)  # it stays among the slow ones
+    nap = "select nap(0.02)"
+    with sqlite.connect() as connection:
+        connection.connection.create_function("nap", 1, time.sleep)
+        connection.execute(text(nap)).all()
+        recorder.last.engine.slow.add(nap)
+        spans: list[Any] = recorder.run(lambda: [connection.execute(text(nap)).all() for _ in range(3)])
+    first, _, last = spans
+
+    assert last.ended_cpu - first.ended_cpu > first.execute_ns + last.execute_ns // 2
+
+
 def test_what_was_slow_once_and_is_short_again_costs_no_clock_in_the_end(sqlite: Engine, recorder: Recorder) -> None:
     with sqlite.connect() as connection:
         connection.execute(select(Order.id)).all()
