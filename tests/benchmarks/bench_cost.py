@@ -7,9 +7,9 @@ since one process runs the same code some per cent faster than another, by where
 round they take turns of some ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's
 figure is a contender's whole CPU, all threads counted, less that of the bare app in the same round, and the table shows
 the medians. What a background thread does late is waited for, and belongs to the round. What a process uses at rest
-is measured first, told in a column of its own, and taken off for the time in which it waits for its turn: an app that
-serves all the time has no such time. Peers come with ``pip install -e '.[bench]'``; one that is not installed is named
-and left out.
+is measured after each round, told in a column of its own, and taken off for the time in which it waits for its turn: an
+app that serves all the time has no such time. Peers come with ``pip install -e '.[bench]'``; one that is not installed
+is named and left out.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ TENS: Final = 10
 """Requests a turn: trivial ones, and ones with ten selects. Either takes the bare app some 10 ms."""
 SETTLE_S: Final = 0.3
 """How long background threads have to take what the turns left: the agent's looks every 0.2 s."""
-REST_S: Final = 3.0
-"""For so long it is measured what the processes use at rest, which is the same for all at a time."""
+START_S: Final = 1.0
+"""For what a process does once, soon after its start."""
+REST_S: Final = 1.5
+"""For so long it is measured after each round what the processes use at rest, all of them at a time. Not before the
+first: what a process does once, soon after its start, is none of it."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,40 @@ CONTENDERS: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Used:
+    """CPU seconds that a contender has used in some turns, and the seconds in which it waited for them."""
+
+    spent: float
+    waited: float
+
+
 @dataclass
 class Figures:
-    """What was measured of a contender: CPU us a trivial request, and a statement, by round; CPU seconds a second at
-    rest, by start."""
+    """What was measured of a contender: in trivial requests, and in those with selects, by round; and CPU seconds a
+    second at rest, by round."""
 
     contender: Contender
-    requests: list[float] = field(default_factory=list)
-    statements: list[float] = field(default_factory=list)
+    trivial: list[Used] = field(default_factory=list)
+    tens: list[Used] = field(default_factory=list)
     rests: list[float] = field(default_factory=list)
+
+    @property
+    def rest(self) -> float:
+        """CPU seconds a second at rest."""
+        return statistics.median(self.rests)
+
+    def requests(self) -> list[float]:
+        """CPU us a trivial request, by round."""
+        return [self._us(used, REQUESTS) for used in self.trivial]
+
+    def statements(self) -> list[float]:
+        """CPU us a statement, by round."""
+        tens = [self._us(used, TENS) for used in self.tens]
+        return [(ten - request) / SELECTS for ten, request in zip(tens, self.requests(), strict=True)]
+
+    def _us(self, used: Used, count: int) -> float:
+        return (used.spent - used.waited * self.rest) / (TURNS * count) * 1e6
 
 
 @dataclass(frozen=True)
@@ -95,35 +123,32 @@ class Running:
         return float(self.process.stdout.readline())
 
 
-def rest(running: list[Running]) -> None:
-    """Measure what each uses at rest."""
-    time.sleep(1.0)  # what the warm-up left
-    before, started_at = [one.serve(TRIVIAL, 0) for one in running], time.perf_counter()
-    time.sleep(REST_S)
-    for one, used in zip(running, before, strict=True):
-        one.figures.rests.append((one.serve(TRIVIAL, 0) - used) / (time.perf_counter() - started_at))
-
-
 def take_round(running: list[Running]) -> None:
-    """One figure more for each contender."""
-    for one, seconds in zip(running, _used(running, TRIVIAL, REQUESTS), strict=True):
-        one.figures.requests.append(seconds / (TURNS * REQUESTS) * 1e6)
-    for one, seconds in zip(running, _used(running, TEN, TENS), strict=True):
-        one.figures.statements.append((seconds / (TURNS * TENS) * 1e6 - one.figures.requests[-1]) / SELECTS)
+    """One figure more of each kind for each contender."""
+    for one, used in zip(running, _used(running, TRIVIAL, REQUESTS), strict=True):
+        one.figures.trivial.append(used)
+    for one, used in zip(running, _used(running, TEN, TENS), strict=True):
+        one.figures.tens.append(used)
+    before, started_at = _so_far(running), time.perf_counter()
+    time.sleep(REST_S)
+    for one, start, end in zip(running, before, _so_far(running), strict=True):
+        one.figures.rests.append((end - start) / (time.perf_counter() - started_at))
 
 
-def _used(running: list[Running], path: str, count: int) -> list[float]:
-    """CPU seconds of each contender for ``TURNS`` turns and what they leave behind, without what it uses at rest."""
-    before, started_at = [one.serve(path, 0) for one in running], time.perf_counter()
+def _used(running: list[Running], path: str, count: int) -> list[Used]:
+    """What each contender has used for ``TURNS`` turns and what they leave behind."""
+    before, started_at = _so_far(running), time.perf_counter()
     for turn in range(TURNS):
         for place in range(len(running)):
             running[(turn + place) % len(running)].serve(path, count)
     time.sleep(SETTLE_S)
-    took, used = time.perf_counter() - started_at, []
-    for one, so_far in zip(running, before, strict=True):
-        spent = one.serve(path, 0) - so_far
-        used.append(spent - max(took - spent, 0) * one.figures.rests[-1])
-    return used
+    took = time.perf_counter() - started_at
+    spent = [end - start for start, end in zip(before, _so_far(running), strict=True)]
+    return [Used(each, max(took - each, 0)) for each in spent]
+
+
+def _so_far(running: list[Running]) -> list[float]:
+    return [one.serve(TRIVIAL, 0) for one in running]
 
 
 def main() -> None:
@@ -139,7 +164,7 @@ def main() -> None:
     for first in range(0, options.rounds, FRESH):
         with ExitStack() as stack:
             running = [stack.enter_context(started(one)) for one in measured]
-            rest(running)
+            time.sleep(START_S)
             for _ in range(min(FRESH, options.rounds - first)):
                 take_round(running)
     counts = f"{TURNS} turns of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each"
@@ -181,18 +206,18 @@ def table(measured: list[Figures]) -> str:
     lines = [
         "| CPU, all threads | a trivial request | an ORM select | at rest |",
         "| --- | --- | --- | --- |",
-        f"| the bare app | {statistics.median(bare.requests):.0f} us | {statistics.median(bare.statements):.0f} us "
+        f"| the bare app | {statistics.median(bare.requests()):.0f} us | {statistics.median(bare.statements()):.0f} us "
         f"| {_rest(bare)} |",
     ]
     for one in measured[1:]:
-        request = _added(one.requests, bare.requests)
-        statement = _added(one.statements, bare.statements)
+        request = _added(one.requests(), bare.requests())
+        statement = _added(one.statements(), bare.statements())
         lines.append(f"| {one.contender.label} | {request} | {statement} | {_rest(one)} |")
     return "\n".join(lines)
 
 
 def _rest(figures: Figures) -> str:
-    return f"{statistics.median(figures.rests):.2%} of a core".replace("%", " %")
+    return f"{figures.rest:.2%} of a core".replace("%", " %")
 
 
 def _added(figures: list[float], bare: list[float]) -> str:
