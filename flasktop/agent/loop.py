@@ -1,4 +1,8 @@
-"""The rounds of the agent's thread: serve readers, describe what has finished, look after the rest; faults are kept."""
+"""The rounds of the agent's thread: serve readers, describe what has finished, look after the rest; faults are kept.
+
+A thread that has slept finds the processor's caches cold: a look then takes a millisecond, and a sample two. So where
+no reader is and nothing runs, it looks seldom; the first request that ends wakes it, as does a reader.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,8 @@ TICK_S: Final = 0.2
 GRACE_S: Final = 0.05
 """For so long after that the thread waits for a request that ends and steps aside."""
 SAMPLE_S: Final = 1.0
+REST_S: Final = 5.0
+"""How often a process is looked at, and sampled, that does nothing and is read by nobody."""
 
 
 class Loop:
@@ -33,26 +39,41 @@ class Loop:
         """Go on until the agent is stopping."""
         agent = self._agent
         loader.begin()
-        tick = sample = time.perf_counter()
+        looked = sampled = time.perf_counter() - max(TICK_S, SAMPLE_S)
         upkeep = Upkeep(agent, self._guarded)
-        agent.turn.over(int(tick * 1e9))
+        agent.turn.over(int(looked * 1e9))
         while not agent.stopping:
+            self._guarded("serving readers", agent.server.step, self._due(looked) - time.perf_counter())
             now = time.perf_counter()
-            self._guarded("serving readers", agent.server.step, tick + GRACE_S - now)
-            now = time.perf_counter()
-            if now < (tick if agent.turn.offered else tick + GRACE_S):
+            if now < self._due(looked):
                 continue
-            tick = now + TICK_S
-            due = loader.arrives() or now >= sample
+            looked = now
+            due = loader.arrives() or now >= sampled + SAMPLE_S
             if due:
-                sample = now + SAMPLE_S
+                sampled = now
             self._guarded("recording", agent.recorder.drain, loader.sampler, due)
             free_killed(agent, now)
             self._guarded("looking after requests", look_after, agent)
             upkeep.look(now)
             if agent.turn.offered:
                 self._guarded("serving readers", agent.server.step, 0)  # send before others get their turn
-            agent.turn.over(int(tick * 1e9))
+            self._over(int((looked + TICK_S) * 1e9))
+
+    def _due(self, looked: float) -> float:
+        """When the thread, which has ``looked`` last, looks again."""
+        turn = self._agent.turn
+        if turn.resting and not self._agent.server.readers:
+            return looked if turn.offered else looked + REST_S
+        return looked + (TICK_S if turn.offered else TICK_S + GRACE_S)
+
+    def _over(self, due_ns: int) -> None:
+        """Leave the interpreter to the app until ``due_ns``, or until it does something."""
+        agent = self._agent
+        agent.turn.over(due_ns)
+        if agent.recorder.found_nothing:
+            agent.turn.rest()
+            if agent.pending or any(agent.running):  # came before it was known that whoever ends wakes the thread
+                agent.turn.over(due_ns)
 
     def _guarded(self, place: str, work: Any, *arguments: Any) -> None:
         if guard.off(place):

@@ -57,6 +57,8 @@ class Recorder:
         self._held = Held()
         self._statements = 0
         self.next_number = 0
+        self.found_nothing = False
+        """Whether no request and no statement had come when it was drained last."""
         self._dropped_seen = 0
         self._outside_dropped_seen = 0
 
@@ -70,6 +72,7 @@ class Recorder:
         self._journal.alive(time.time(), time.perf_counter())
         self._take_executed()
         pending = self._source.pending
+        self.found_nothing = not pending and not sink.outside
         while True:
             now_ns = time.perf_counter_ns()
             first = self.next_number

@@ -22,15 +22,17 @@ _NEVER: Final = 1 << 63
 class Turn:
     """When the agent's thread wants to work (``due_ns``, of ``perf_counter_ns``), and who waits until it has.
 
+    An app that is ``resting`` has nobody whom the thread would disturb: its next request wakes the thread, and goes on.
+
     Args:
         wake: ends the thread's wait; called in a request's thread.
     """
 
-    __slots__ = ("_back", "_offered", "_wake", "due_ns")
+    __slots__ = ("_back", "_offered", "_wake", "due_ns", "resting")
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._offered = False
+        self._offered = self.resting = False
         self._back = native.original("_thread", "allocate_lock")()
         self._back.acquire()
         self.due_ns = _NEVER
@@ -41,11 +43,12 @@ class Turn:
         self._back.acquire(False)  # given back after the request before had waited for long enough
         self._offered = True
         self._wake()
-        self._back.acquire(True, LONGEST_S)
+        if not self.resting:
+            self._back.acquire(True, LONGEST_S)
 
     @property
     def offered(self) -> bool:
-        """Whether a request has stepped aside."""
+        """Whether a request has stepped aside, or has woken the thread."""
         return self._offered
 
     def over(self, due_ns: int | None) -> None:
@@ -54,4 +57,10 @@ class Turn:
             self._offered = False
             if self._back.locked():
                 self._back.release()
+        self.resting = False
         self.due_ns = _NEVER if due_ns is None else due_ns
+
+    def rest(self) -> None:
+        """The thread has nothing to do, and is due as soon as a request ends."""
+        self.resting = True
+        self.due_ns = 0

@@ -31,6 +31,7 @@ def world(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
     monkeypatch.setenv("FLASKTOP_HISTORY_BYTES", str(1 << 20))
     monkeypatch.setattr(loop, "TICK_S", 0.01)
     monkeypatch.setattr(loop, "SAMPLE_S", 0.05)
+    monkeypatch.setattr(loop, "REST_S", 0.05)
     monkeypatch.setattr(upkeep, "UPKEEP_S", 0.05)
     _forget()
     yield Box()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
@@ -9,9 +10,11 @@ import pytest
 
 from flasktop import Middleware
 from flasktop.agent import loop, turn
+from flasktop.agent.runtime import Agent
+from flasktop.agent.server import Server
 from flasktop.agent.turn import Turn
 from tests.agent.sites import answering
-from tests.agent.support import Box, serve, until
+from tests.agent.support import Box, bare_environ, serve, until
 
 
 def test_who_offers_goes_on_when_the_thread_has_worked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +63,20 @@ def test_one_request_is_enough() -> None:
     assert offered.due_ns > time.perf_counter_ns() + 10**18
 
 
+def test_who_wakes_a_thread_that_rests_goes_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "LONGEST_S", 1_000.0)
+    woken = threading.Event()
+    offered = Turn(woken.set)
+    offered.over(5)
+    offered.rest()
+    assert offered.due_ns < time.perf_counter_ns()
+    offered.offer()
+
+    assert woken.is_set() and offered.offered
+    offered.over(1_000)
+    assert not offered.resting and offered.due_ns == 1_000
+
+
 def test_a_busy_app_is_recorded_when_one_of_its_requests_has_ended(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "GRACE_S", 1_000.0)
     app = Middleware(answering([b"x"]))
@@ -75,3 +92,45 @@ def test_an_app_that_rests_is_recorded_all_the_same(box: Box) -> None:
     serve(Middleware(answering([b"x"])))
 
     assert len(box.traces(1)) == 1
+
+
+@pytest.fixture
+def resting(box: Box, monkeypatch: pytest.MonkeyPatch) -> Agent:
+    """The agent of an app that did something once, and does nothing now: left alone its thread sleeps for hours."""
+    asked: list[float] = []
+    step = Server.step
+
+    def noting(server: Server, timeout_s: float) -> None:
+        asked.append(timeout_s)
+        step(server, timeout_s)
+
+    monkeypatch.setattr(Server, "step", noting)
+    monkeypatch.setattr(loop, "REST_S", 10_000.0)
+    serve(Middleware(answering([b"x"])))
+    until(lambda: box.agent.recorder.next_number == 1 and asked[-1] > 9_000)
+    return box.agent
+
+
+def test_the_first_request_that_ends_wakes_a_thread_that_rests(resting: Agent) -> None:
+    serve(Middleware(answering([b"x"])))
+
+    until(lambda: resting.recorder.next_number == 2)
+
+
+def test_an_app_that_rests_is_sampled_for_a_reader(resting: Agent) -> None:
+    sampled = resting.journal.next_seq
+    with socket.socket(socket.AF_UNIX) as reader:
+        reader.connect(str(resting.files.socket))
+
+        until(lambda: resting.journal.next_seq > sampled + 2)
+
+
+def test_a_request_that_runs_keeps_the_thread_looking(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "REST_S", 10_000.0)
+    answer = Middleware(answering([b"x"]))(bare_environ(), lambda *said: bytearray().extend)
+    agent = box.agent
+    sampled = agent.journal.next_seq
+
+    until(lambda: agent.journal.next_seq > sampled + 2)
+    assert not agent.turn.resting
+    answer.close()  # type: ignore[attr-defined]
