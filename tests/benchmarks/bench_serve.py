@@ -1,9 +1,10 @@
 """Throughput and latency under gunicorn, bare, watched, and with a reader that is stopped (SIGSTOP).
 
-    python -m tests.benchmarks.bench_serve [--rounds N] [--seconds S]
+    python -m tests.benchmarks.bench_serve [--starts N] [--rounds N] [--seconds S]
 
-Needs wrk. One gthread worker each, four connections; the servers take turns, medians of the rounds. What the worker's
-memory grew by in the rounds is told beside.
+Needs wrk. One gthread worker each, four connections; the servers take turns, and are started anew after some rounds,
+since one process runs the same code some per cent faster than another. The table shows medians of all rounds, and what
+the workers' memory grew by in the rounds after a start.
 """
 
 from __future__ import annotations
@@ -14,34 +15,46 @@ import shutil
 import signal
 import statistics
 import subprocess
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from tests.benchmarks.machine import described, spread
 from tests.benchmarks.serving import Served, served
 
+BARE: Final = "bare"
+STOPPED: Final = "flasktop, its reader stopped"
+SERVERS: Final = {BARE: False, "flasktop": True, STOPPED: True}
+"""The kinds of servers, and whether flasktop is on in them."""
+PATHS: Final = ("/item/7", "/ten")
 UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass
 class Measured:
-    """A server, and what wrk said of it: requests a second, p50 and p99 in ms."""
+    """What wrk said of a kind of server at one path: requests a second, p50 and p99 in ms, by round; and by how many MB
+    its worker grew, by start."""
 
-    label: str
-    served: Served
     rates: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    grown: list[float] = field(default_factory=list)
 
-    def round(self, path: str, seconds: int) -> None:
-        command = ["wrk", "-t1", "-c4", f"-d{seconds}s", "--latency", self.served.url + path]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    def round(self, url: str, seconds: int) -> None:
+        """Take one round more."""
+        said = load(url, seconds)
         found = re.search(r"Requests/sec:\s+([\d.]+)", said)
         assert found is not None, said
         self.rates.append(float(found[1]))
         self.p50.append(_latency(said, 50))
         self.p99.append(_latency(said, 99))
+
+
+def load(url: str, seconds: int) -> str:
+    """Have a server answer as fast as it can; return what wrk says of it."""
+    command = ["wrk", "-t1", "-c4", f"-d{seconds}s", "--latency", url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _latency(said: str, percentile: int) -> float:
@@ -52,43 +65,64 @@ def _latency(said: str, percentile: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--starts", type=int, default=8, help="how often the servers are started")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds after each start")
+    parser.add_argument("--seconds", type=int, default=2, help="how long each server is asked in a round")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not installed; on Debian: apt-get install wrk.")
     print(described("flasktop", "Flask", "gunicorn", "SQLAlchemy"))
+    measured = {path: {label: Measured() for label in SERVERS} for path in PATHS}
+    for _ in range(options.starts):
+        with started() as servers:
+            for path, kinds in measured.items():
+                measure(servers, path, kinds, options)
+    for path, kinds in measured.items():
+        print(f"\n{table(path, kinds)}")
+
+
+@contextmanager
+def started() -> Iterator[dict[str, Served]]:
+    """One server of each kind, warmed up, and the reader of the last stopped."""
     with ExitStack() as stack:
-        labels = {"bare": False, "flasktop": True, "flasktop, its reader stopped": True}
-        servers = [Measured(label, stack.enter_context(served(watched))) for label, watched in labels.items()]
-        reader = stack.enter_context(servers[-1].served.reader())
+        servers = {label: stack.enter_context(served(watched)) for label, watched in SERVERS.items()}
+        reader = stack.enter_context(servers[STOPPED].reader())
         stack.callback(reader.kill)
-        for one in servers:
-            one.round("/item/7", options.seconds)
+        for server in servers.values():
+            for path in PATHS:
+                load(server.url + path, 1)
         reader.send_signal(signal.SIGSTOP)
-        for path in ("/item/7", "/ten"):
-            measure(servers, path, options.rounds, options.seconds)
+        yield servers
 
 
-def measure(servers: list[Measured], path: str, rounds: int, seconds: int) -> None:
-    """Take turns, and print what came out."""
-    for one in servers:
-        one.rates, one.p50, one.p99 = [], [], []
-    before = [one.served.worker.memory_info().rss for one in servers]
-    for turn in range(rounds):
-        for place in range(len(servers)):
-            servers[(turn + place) % len(servers)].round(path, seconds)
-    print(f"\n| {path}, medians of {rounds} rounds | requests/s | p50 | p99 | against bare | RSS grew by |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for one, rss in zip(servers, before, strict=True):
-        shares = [(a / b - 1) * 100 for a, b in zip(one.rates, servers[0].rates, strict=True)]
+def measure(servers: dict[str, Served], path: str, kinds: dict[str, Measured], options: argparse.Namespace) -> None:
+    """Let the servers take turns."""
+    before = {label: server.worker.memory_info().rss for label, server in servers.items()}
+    labels = list(servers)
+    for turn in range(options.rounds):
+        for place in range(len(labels)):
+            label = labels[(turn + place) % len(labels)]
+            kinds[label].round(servers[label].url + path, options.seconds)
+    for label, server in servers.items():
+        kinds[label].grown.append((server.worker.memory_info().rss - before[label]) / 2**20)
+
+
+def table(path: str, kinds: dict[str, Measured]) -> str:
+    """What came out at one path."""
+    bare = kinds[BARE].rates
+    lines = [
+        f"| {path}, medians of {len(bare)} rounds | requests/s | p50 | p99 | against bare | RSS grew by |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for label, one in kinds.items():
+        shares = [(a / b - 1) * 100 for a, b in zip(one.rates, bare, strict=True)]
         low, high = spread(shares)
-        grown = (one.served.worker.memory_info().rss - rss) / 2**20
-        print(
-            f"| {one.label} | {statistics.median(one.rates):,.0f} | {statistics.median(one.p50):.2f} ms "
-            f"| {statistics.median(one.p99):.2f} ms | {statistics.median(shares):+.1f} % ({low:+.1f} to {high:+.1f}) "
-            f"| {grown:+.1f} MB |"
+        against = f"{statistics.median(shares):+.1f} % ({low:+.1f} to {high:+.1f})" if one.rates is not bare else "–"
+        lines.append(
+            f"| {label} | {statistics.median(one.rates):,.0f} | {statistics.median(one.p50):.2f} ms "
+            f"| {statistics.median(one.p99):.2f} ms | {against} | {statistics.median(one.grown):+.1f} MB |"
         )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
