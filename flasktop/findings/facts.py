@@ -29,6 +29,7 @@ from flasktop.stats.views import (
     Window,
     WorkerRow,
 )
+from flasktop.steps import Steps
 
 E = TypeVar("E")
 
@@ -95,6 +96,10 @@ class Facts:
         self._memory: tuple[MemoryRow, ...] | None = None
         self._details: dict[EndpointKey, EndpointDetail | None] = {}
         self._statements: dict[StatementKey, StatementDetail | None] = {}
+
+    def reading(self) -> Steps[None]:
+        """Read in steps what most rules ask for."""
+        return self._survey.reading()
 
     def limit(self, threshold: Threshold) -> float:
         """The threshold's value."""

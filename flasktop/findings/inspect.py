@@ -42,6 +42,7 @@ def inspecting(facts: Facts, rules: Sequence[Rule]) -> Steps[Report]:
     findings: dict[Hashable, Finding] = {}
     needs: dict[Need, None] = {}
     faults: list[str] = []
+    yield from facts.reading()
     for rule in rules:
         fault = yield from _run(rule, facts, findings, needs)
         if fault:

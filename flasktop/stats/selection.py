@@ -14,7 +14,8 @@ from flasktop.stats.sums import Sums
 from flasktop.stats.timeline import Timeline
 from flasktop.stats.trends import TrendWindow
 from flasktop.stats.views import Window
-from flasktop.stats.windows import EndpointTimes
+from flasktop.stats.windows import EndpointSums, EndpointTimes, UseSums
+from flasktop.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,13 @@ class Selection:
     def endpoint_label(self, row: int) -> str:
         """Return how an endpoint row is named where a statement's endpoints are listed."""
         return OUTSIDE_ROUTE if row == OUTSIDE else self.rows.endpoints[row].label
+
+    def preparing(self) -> Steps[None]:
+        """Have the sums put together in steps, where nobody looked at them lately."""
+        asked, window = self._asked, self._asked.window
+        if window is not Window.ALL:
+            yield from self._timeline.following(EndpointSums, window, asked.worker)
+            yield from self._timeline.following(UseSums, window, asked.worker)
 
     # Endpoints
 

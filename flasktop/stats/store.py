@@ -50,7 +50,7 @@ from flasktop.stats.views import (
     WorkerRow,
 )
 from flasktop.stats.workers import Worker
-from flasktop.steps import Steps
+from flasktop.steps import Steps, finished
 
 MAX_DIED: Final = 200
 """So many requests that died with their workers are remembered, the newest."""
@@ -152,6 +152,12 @@ class Store:
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> tuple[EndpointRow, ...]:
         """Return the endpoints that were called in the window, the most total time first."""
+        return finished(self.reading_endpoints(now, window, app=app, worker=worker))
+
+    def reading_endpoints(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> Steps[tuple[EndpointRow, ...]]:
+        """The same, of this moment, in steps."""
         return endpoint_rows(self._select(now, window, app, worker))
 
     def queries(

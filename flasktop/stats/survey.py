@@ -17,6 +17,7 @@ from flasktop.stats.views import (
     StatementKey,
     StatementUse,
 )
+from flasktop.steps import Steps, finished
 
 
 class Survey:
@@ -27,12 +28,20 @@ class Survey:
     ) -> None:
         self._rows, self._drill, self._selection = rows, drill, selection
         self._chosen, self._since = chosen, since
+        self._endpoints: tuple[EndpointRow, ...] | None = None
         self._by_endpoint: dict[int, Uses] | None = None
         self._by_statement: dict[int, Uses] | None = None
 
+    def reading(self) -> Steps[None]:
+        """Put together in steps what most questions need, so that none of them takes long."""
+        yield from self._selection.preparing()
+        self._endpoints = yield from endpoint_rows(self._selection)
+
     def endpoints(self) -> tuple[EndpointRow, ...]:
         """Return the endpoints that were called, the most total time first."""
-        return endpoint_rows(self._selection)
+        if self._endpoints is None:
+            self._endpoints = finished(endpoint_rows(self._selection))
+        return self._endpoints
 
     def queries(self, wanted: Wanted | None = None) -> tuple[QueryRow, ...]:
         """Return the statements that ran (those that are ``wanted``), the most total time first."""

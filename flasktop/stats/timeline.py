@@ -8,14 +8,15 @@ comes late is put where it belongs; what is older than five minutes counts only 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, cast
+from typing import Final
 
 from flasktop.stats.batch import Batch
 from flasktop.stats.chunks import Chunk, merging
+from flasktop.stats.following import Followed
 from flasktop.stats.rows import MAX_PAIRS
 from flasktop.stats.trends import TrendSet
 from flasktop.stats.views import Window
-from flasktop.stats.windows import EndpointSums, EndpointTimes, P, Rolling, StatementTimes, UseSums
+from flasktop.stats.windows import EndpointSums, EndpointTimes, P, StatementTimes, UseSums
 from flasktop.steps import DONE, Steps, finished
 
 COARSE: Final = 5
@@ -29,12 +30,6 @@ _PACK_FINE_AT: Final = 8
 
 MAX_OPEN: Final = 64
 """So many seconds may be open before they are folded unasked."""
-
-_FOLLOWED: Final = 2
-"""So many single workers' windows are kept up to date at once."""
-
-_UNFOLLOW_AFTER: Final = 30
-"""Seconds after which a window that nobody asks for is not kept up to date any more."""
 
 _AHEAD: Final = 60
 """A second that lies further in the future than this (a clock that was misjudged) counts as now. Nearer ones are kept
@@ -66,9 +61,10 @@ class Timeline:
         self._under_way: Steps[None] | None = None
         self.open: dict[int, Batch] = {}
         self._now = 0
+        self._moves = 0
         self._fine: dict[int, list[Chunk]] = {}
         self._coarse: dict[int, list[Chunk]] = {}
-        self._rollings: dict[tuple[type[Any], int | None], Rolling[Any]] = {}
+        self._followed = Followed(self._intervals)
         self._all_endpoint_times = EndpointTimes()
         self._all_uses = UseSums()
         self._all_times = StatementTimes()
@@ -78,9 +74,9 @@ class Timeline:
 
     def clear(self) -> None:
         """Forget everything but what time it is."""
-        now = self._now
+        now, moves = self._now, self._moves
         self.__init__(self._packing)  # type: ignore[misc]
-        self._now = now
+        self._now, self._moves = now, moves + 1
 
     # What is asked for: ALL holds all detail since the reader began; for one worker it holds the last five minutes
     # (its exact counts come from its totals).
@@ -96,24 +92,24 @@ class Timeline:
     def uses(self, window: Window, worker: int | None) -> UseSums:
         """Return the sums of statements in a window."""
         if window is Window.ALL and worker is None:
-            self._count_in_all(self._every_chunk())
+            self._count_in_all([chunk for _, chunk in self._intervals()])
             return self._all_uses
         return self._asked(UseSums, window, worker)
 
     def times(self, window: Window) -> StatementTimes:
         """Return the distributions of statements in a window, of all workers."""
         if window is Window.ALL:
-            self._count_in_all(self._every_chunk())
+            self._count_in_all([chunk for _, chunk in self._intervals()])
             return self._all_times
         return self._asked(StatementTimes, window, None)
 
     def endpoint_trends(self, worker: int | None) -> TrendSet:
         """Return the trends of endpoints."""
-        return self._rolling(EndpointSums, worker).trends
+        return self._followed.rolling(EndpointSums, worker, self._now).trends
 
     def statement_trends(self, worker: int | None) -> TrendSet:
         """Return the trends of statements."""
-        return self._rolling(StatementTimes, worker).trends
+        return self._followed.rolling(StatementTimes, worker, self._now).trends
 
     def statement_count(self, window: Window) -> int:
         """Return how many statements ran in a window (not ALL), in all workers."""
@@ -124,32 +120,28 @@ class Timeline:
         """Return how many requests of a worker ended in the second ``since`` or later, at most five minutes back."""
         return sum(counts.get(worker, 0) for second, counts in self._requests.items() if second >= since)
 
+    def following(self, kind: type[P], window: Window, worker: int | None) -> Steps[None]:
+        """Begin to follow a part of a window (not ALL) in steps, as long as nothing comes or leaves between two of
+        them; whoever asks for it before the end has it put together at once."""
+        moved = self._moves
+        for _ in self._followed.following(kind, window, worker, self._now, lambda: list(self._chunks(window))):
+            yield
+            if self._moves != moved:
+                return
+
     def _asked(self, kind: type[P], window: Window, worker: int | None) -> P:
         if window is Window.ALL:
             window = Window.FIVE_MINUTES
-        rolling = self._rolling(kind, worker)
-        rolling.asked[window] = self._now
-        return rolling.followed.get(window) or rolling.follow(window, self._chunks(window))
+        return self._followed.part(kind, window, worker, self._now, lambda: self._chunks(window))
 
-    def _rolling(self, kind: type[P], worker: int | None) -> Rolling[P]:
-        """The followed windows and trends of a part: put together when first asked for, and kept as long as they are
-        asked for (of single workers those of the two asked for last)."""
-        rolling = cast("Rolling[P] | None", self._rollings.pop((kind, worker), None))
-        if rolling is None:
-            rolling = Rolling(kind, worker)
-            for slot, chunks in self._coarse.items():
-                for chunk in chunks:
-                    rolling.count(slot * COARSE, chunk)
-            for second, chunks in self._fine.items():
-                for chunk in chunks:
-                    rolling.count(second, chunk)
-        self._rollings[kind, worker] = rolling
-        rolling.used = self._now
-        if worker is not None:
-            singles = list(dict.fromkeys(one for _, one in reversed(self._rollings) if one is not None))
-            for key in [key for key in self._rollings if key[1] in singles[_FOLLOWED:]]:
-                del self._rollings[key]
-        return rolling
+    def _intervals(self) -> Iterator[tuple[int, Chunk]]:
+        """Every chunk, with the first second of its interval."""
+        for slot, chunks in self._coarse.items():
+            for chunk in chunks:
+                yield slot * COARSE, chunk
+        for second, chunks in self._fine.items():
+            for chunk in chunks:
+                yield second, chunk
 
     # What comes, and what leaves.
 
@@ -174,6 +166,7 @@ class Timeline:
         return self._under_way is not None
 
     def _fold(self, now: int) -> Steps[None]:
+        self._moves += 1
         yield from self._advance(now)
         received, self.open = self.open, {}  # what comes while this is half done is of a later moment
         for second, batch in received.items():
@@ -188,7 +181,7 @@ class Timeline:
         if not windows:
             self._count_in_all([chunk])
             return
-        for rolling in list(self._rollings.values()):
+        for rolling in self._followed.all():
             for window in windows:
                 rolling.apply(window, chunk, 1)
                 yield
@@ -258,14 +251,7 @@ class Timeline:
                 yield from self._pack_up(kept)
         for second in [second for second in self._requests if second < first * COARSE]:
             del self._requests[second]
-        self._let_go(now)
-
-    def _let_go(self, now: int) -> None:
-        for key, rolling in list(self._rollings.items()):
-            rolling.trends.drop(now)
-            rolling.unfollow(now - _UNFOLLOW_AFTER)
-            if rolling.used < now - _UNFOLLOW_AFTER:
-                del self._rollings[key]
+        self._followed.let_go(now)
 
     def _leave(self, start_before: int, start: int) -> Steps[None]:
         """The window of ten seconds is over seconds that are kept as they are."""
@@ -274,14 +260,10 @@ class Timeline:
                 yield from self._subtract(Window.TEN_SECONDS, chunks)
 
     def _subtract(self, window: Window, chunks: list[Chunk]) -> Steps[None]:
-        for rolling in list(self._rollings.values()):
+        for rolling in self._followed.all():
             for chunk in chunks:
                 rolling.apply(window, chunk, -1)
                 yield
-
-    def _every_chunk(self) -> Iterator[Chunk]:
-        for chunks in (*self._coarse.values(), *self._fine.values()):
-            yield from chunks
 
     def _chunks(self, window: Window) -> Iterator[Chunk]:
         start = window_start(window, self._now)

@@ -8,14 +8,12 @@ window is kept up to date only while somebody looks at it.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from flasktop.stats.chunks import Chunk, add_uses
 from flasktop.stats.columns import PAIR_BITS, ROW_BITS, STATEMENT_MASK, STATUS_BITS, STATUS_MASK
 from flasktop.stats.histogram import Histogram, add_counts
 from flasktop.stats.packed import unpacked
-from flasktop.stats.trends import TrendSet
-from flasktop.stats.views import Window
 
 
 class Part(Protocol):
@@ -164,42 +162,3 @@ def _take_uses(total: dict[int, list[int]], items: Iterable[tuple[int, ...]]) ->
 
 
 P = TypeVar("P", bound=Part)
-
-
-class Rolling(Generic[P]):
-    """One part of the windows of all workers, or of one, as far as somebody looks at them, and its trends.
-
-    ``followed`` are the windows that are kept up to date; ``asked`` is the second in which each was asked for last,
-    ``used`` the one in which anything was.
-    """
-
-    def __init__(self, kind: type[P], worker: int | None) -> None:
-        self.followed: dict[Window, P] = {}
-        self.asked: dict[Window, int] = {}
-        self.used = 0
-        self.trends = TrendSet()
-        self._kind = kind
-        self._worker = worker
-
-    def follow(self, window: Window, chunks: Iterable[Chunk]) -> P:
-        """Follow a window from now on, given what is in it."""
-        part = self.followed[window] = self._kind()
-        for chunk in chunks:
-            part.apply(chunk, 1, self._worker)
-        return part
-
-    def unfollow(self, before: int) -> None:
-        """Let go of windows that nobody asked for since the second ``before``."""
-        for window, asked in list(self.asked.items()):
-            if asked < before:
-                del self.asked[window], self.followed[window]
-
-    def apply(self, window: Window, chunk: Chunk, sign: int) -> None:
-        """Take a chunk into a window (1) or out of it (-1), if it is followed."""
-        part = self.followed.get(window)
-        if part is not None:
-            part.apply(chunk, sign, self._worker)
-
-    def count(self, second: int, chunk: Chunk) -> None:
-        """Count a chunk of one second in the trends."""
-        self.trends.add(second, self._kind.counts(chunk, self._worker))

@@ -18,6 +18,7 @@ from flasktop.protocol.events import WorkerId
 from flasktop.protocol.text import neutral
 from flasktop.stats.store import Store
 from flasktop.stats.views import Summary, Window
+from flasktop.steps import Steps
 from flasktop.tui import settings
 from flasktop.tui.commands import PALETTE_CSS, Commands
 from flasktop.tui.feed import LiveFeed
@@ -150,6 +151,15 @@ class FlasktopApp(App[None]):
     def tick(self) -> None:
         """One refresh, now: move on to the present (unless frozen) and show it; at the end of a look under way."""
         self.pulse.tick()
+
+    def reading(self) -> Steps[None]:
+        """Read what ``show_now`` is about to ask for, in steps: the feed keeps it until the next refresh."""
+        self.summary()
+        yield
+        for screen in list(visible(self.screen_stack)):
+            reading = getattr(screen, "reading", None)
+            if reading is not None:
+                yield from reading()
 
     def show_now(self) -> None:
         """Let everything visible show what the feed says; nothing any more while the app is being left."""

@@ -25,6 +25,7 @@ from flasktop.stats.views import (
     Window,
     WorkerRow,
 )
+from flasktop.steps import Steps
 
 T = TypeVar("T")
 
@@ -38,6 +39,9 @@ class Views(Protocol):
     def endpoints(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> tuple[EndpointRow, ...]: ...
+    def reading_endpoints(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> Steps[tuple[EndpointRow, ...]]: ...
     def queries(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> tuple[QueryRow, ...]: ...
@@ -107,6 +111,14 @@ class CachedViews:
         return self._once(
             ("endpoints", now, window, app, worker), lambda: self._views.endpoints(now, window, app=app, worker=worker)
         )
+
+    def reading_endpoints(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> Steps[tuple[EndpointRow, ...]]:
+        question = ("endpoints", now, window, app, worker)
+        if question not in self._answers:
+            self._answers[question] = yield from self._views.reading_endpoints(now, window, app=app, worker=worker)
+        return self.endpoints(now, window, app=app, worker=worker)
 
     def queries(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None

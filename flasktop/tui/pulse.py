@@ -48,7 +48,7 @@ class Pulse:
         async with app.source.turn:
             await self._fold()
             app.feed.refresh()
-            app.summary()
+            await in_turns(app.reading(), app.way)
             await app.way.free()
             self._show()
 

@@ -7,12 +7,15 @@ import random
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from flasktop.protocol.events import Framed
 from flasktop.stats.histogram import RELATIVE_ERROR
+from flasktop.stats.pictures import AT_ONCE
 from flasktop.stats.store import Store
 from flasktop.stats.trends import Trends
 from flasktop.stats.views import EndpointRow, QueryRow, Summary, Window
+from flasktop.steps import Steps
 from tests.stats.builders import NOW, Source, make_span, make_trace
 
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -208,6 +211,16 @@ def picture(store: Store, now: float, window: Window) -> Picture:
     return store.endpoints(now, window), store.queries(now, window), store.summary(now, window)
 
 
+def untrended(store: Store, now: float, window: Window) -> Picture:
+    """A picture without trends: how far back the first value of one reaches depends on when it was first asked for."""
+    endpoints, queries, summary = picture(store, now, window)
+    return (
+        tuple(structs.replace(row, trend=()) for row in endpoints),
+        tuple(structs.replace(row, trend=()) for row in queries),
+        structs.replace(summary, rate_trend=()),
+    )
+
+
 def traffic(seed: int) -> tuple[list[Source], list[Framed]]:
     """Return two workers and frames of 400 seconds of their traffic, gaps and totals now and then included."""
     rng = random.Random(seed)
@@ -346,6 +359,47 @@ def test_reckoning_in_steps_comes_to_the_same_whenever_somebody_asks(seed: int, 
     assert [picture(stepwise, NOW, window) for window in Window] == [
         picture(expected, NOW, window) for window in Window
     ]
+
+
+@settings(max_examples=20, deadline=None, phases=UNSHRUNK)
+@given(st.integers(0, 5), st.randoms(use_true_random=False))
+def test_what_is_put_together_in_steps_is_right_whatever_comes_meanwhile(seed: int, rng: random.Random) -> None:
+    """Windows that are begun to be followed in steps, and gone on with when frames have come or time has passed."""
+    sources, frames = traffic(seed)
+    expected, stepwise = started(*sources), started(*sources)
+    under_way: list[Steps[None]] = []
+    for frame in sorted(frames, key=lambda event: event.frame.mono):
+        expected.apply(frame)
+        stepwise.apply(frame)
+        now = frame.frame.mono + 0.5
+        if rng.random() < 0.5:
+            under_way.append(stepwise.survey(now, rng.choice(ROLLING)).reading())
+        for steps in under_way:
+            for _ in range(rng.randrange(6)):
+                next(steps, None)
+        if rng.random() < 0.3:
+            window = rng.choice(list(Window))
+            assert untrended(stepwise, now, window) == untrended(expected, now, window)
+
+    assert [untrended(stepwise, NOW, window) for window in Window] == [
+        untrended(expected, NOW, window) for window in Window
+    ]
+
+
+def test_many_endpoints_are_read_in_steps_and_come_to_the_same() -> None:
+    source = Source(pid=11)
+    routes = [source.route("GET", f"/orders/{number}") for number in range(3 * AT_ONCE)]
+    store = started(source)
+    store.apply(source.frame([source.trace(route, ms=1 + route) for route in routes]))
+    reading = store.reading_endpoints(NOW, Window.MINUTE)
+    next(reading)
+    next(reading)
+    next(reading)
+    with pytest.raises(StopIteration) as end:
+        next(reading)
+
+    assert end.value.value == store.endpoints(NOW, Window.MINUTE)
+    assert len(end.value.value) == 3 * AT_ONCE
 
 
 def test_what_was_reckoned_in_steps_waits_no_more() -> None:

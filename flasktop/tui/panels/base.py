@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from flasktop.stats.views import Window
+from flasktop.steps import Steps
 from flasktop.tui.columns import Column, held, ordered
 from flasktop.tui.feed import Feed
 from flasktop.tui.filtering import NO_FILTER, Filter
@@ -71,6 +72,11 @@ class ListPanel(Vertical, Generic[R]):
     def rows(self, feed: Feed) -> Sequence[R]:
         """All rows of this panel."""
         raise NotImplementedError
+
+    def reading(self, feed: Feed) -> Steps[None]:
+        """Read what ``rows`` is about to ask for, in steps; a panel that has much to read reads it in more than one."""
+        self.rows(feed)
+        yield
 
     def count(self, feed: Feed) -> int:
         """How many rows there are, for the tab; asked of panels that are not shown, so let it cost little."""

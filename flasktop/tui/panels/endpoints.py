@@ -12,6 +12,7 @@ from textual.screen import Screen
 from flasktop.protocol.records import STATEMENT
 from flasktop.stats.statements import summary
 from flasktop.stats.views import EndpointDetail, EndpointRow, StatementUse, TraceView, Window
+from flasktop.steps import Steps
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.distribution import distribution, peak
 from flasktop.tui.draw.palette import Palette
@@ -126,6 +127,9 @@ class EndpointsPanel(ListPanel[EndpointRow]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("endpoints")
 
     _several = False
+
+    def reading(self, feed: Feed) -> Steps[None]:
+        yield from feed.store.reading_endpoints(feed.now(), feed.window, app=feed.app, worker=feed.worker)
 
     def rows(self, feed: Feed) -> Sequence[EndpointRow]:
         rows = feed.store.endpoints(feed.now(), feed.window, app=feed.app, worker=feed.worker)

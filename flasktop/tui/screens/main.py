@@ -14,6 +14,7 @@ from textual.events import Resize
 from textual.widgets import ContentSwitcher, Input
 
 from flasktop.stats.views import WorkerRow
+from flasktop.steps import Steps
 from flasktop.tui.commands import Command
 from flasktop.tui.filtering import NO_FILTER, parse
 from flasktop.tui.heap_keys import take_heap
@@ -101,6 +102,15 @@ class MainScreen(ViewScreen):
         self.refresh_view()
 
     # Refresh
+
+    def reading(self) -> Steps[None]:
+        """Read the rows that ``refresh_view`` shows, and what the tabs count, in steps."""
+        if self._complete:
+            yield from self.active.reading(self.feed)
+        for panel in list(self.query(ListPanel)):
+            if self._complete and not self._filtering:  # between two steps the person may have gone on
+                self._tab(panel)
+                yield
 
     def refresh_view(self) -> None:
         if self._complete:

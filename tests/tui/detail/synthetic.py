@@ -36,6 +36,7 @@ from flasktop.stats.views import (
     Window,
     WorkerRow,
 )
+from flasktop.steps import Steps
 from flasktop.tui.feed import LiveFeed
 
 AT = 1_700_000_000.204
@@ -97,6 +98,10 @@ class Shop:
 
     def endpoints(self, *_: Any, **__: Any) -> tuple[EndpointRow, ...]:
         return tuple(detail.row for detail in self.endpoint_details.values())
+
+    def reading_endpoints(self, *_: Any, **__: Any) -> Steps[tuple[EndpointRow, ...]]:
+        yield
+        return self.endpoints()
 
     def queries(self, *_: Any, **__: Any) -> tuple[QueryRow, ...]:
         return tuple(detail.row for detail in self.statement_details.values())
