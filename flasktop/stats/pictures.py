@@ -95,7 +95,9 @@ def query_rows(selection: Selection, wanted: Wanted | None = None) -> tuple[Quer
         (row, sums) for row, sums in selection.statements.items() if wanted is None or wanted(infos[row].key, sums)
     ]
     chosen.sort(key=lambda item: (-_time(item[1]), item[0]))
-    trend_of = selection.statement_trend.of if wanted is not None else _trends(selection.statement_trend)
+    if wanted is not None:  # few, or none: then nobody need put the trends together
+        return tuple([query_row(selection, row, sums, total) for row, sums in chosen])
+    trend_of = _trends(selection.statement_trend)
     return tuple([query_row(selection, row, sums, total, trend_of(row)) for row, sums in chosen])
 
 
