@@ -1,7 +1,8 @@
 """The rounds of the agent's thread: serve readers, describe what has finished, look after the rest; faults are kept.
 
 A thread that has slept finds the processor's caches cold: a look then takes a millisecond, and a sample two. So where
-no reader is and nothing runs, it looks seldom; the first request that ends wakes it, as does a reader.
+no reader is and nothing runs, it looks seldom; what ends first, a request or a statement outside any, wakes it, as does
+a reader.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from flasktop.agent import native
 from flasktop.agent.guard import guard
 from flasktop.agent.sampler import SamplerLoader
 from flasktop.agent.slots import free_killed, look_after
+from flasktop.agent.trace import sink
 from flasktop.agent.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -68,11 +70,13 @@ class Loop:
 
     def _over(self, due_ns: int) -> None:
         """Leave the interpreter to the app until ``due_ns``, or until it does something."""
-        agent = self._agent
+        agent, sink.rouse = self._agent, None
         agent.turn.over(due_ns)
-        if agent.recorder.found_nothing:
+        if agent.recorder.found_nothing and not agent.killed:
             agent.turn.rest()
-            if agent.pending or any(agent.running):  # came before it was known that whoever ends wakes the thread
+            sink.rouse = agent.turn.offer
+            if agent.pending or sink.outside or any(agent.running):  # came before it was known that the thread rests
+                sink.rouse = None
                 agent.turn.over(due_ns)
 
     def _guarded(self, place: str, work: Any, *arguments: Any) -> None:

@@ -260,7 +260,7 @@ class Agent:
     def _end(self) -> None:
         try:
             sink.active = self.active = False
-            sink.seen_cap = 0
+            sink.seen_cap, sink.rouse = 0, None
             self.turn.over(None)
             self.gc_clock.remove()
             self.recorder.drain()
@@ -280,5 +280,6 @@ class Agent:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""
         if self.active:
             self.active = False
+            sink.rouse = None
             self.gc_clock.remove()
             self.server.abandon()

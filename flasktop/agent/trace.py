@@ -249,10 +249,11 @@ class SpanSink:
     One for the process; the agent sets ``span_cap`` and drains ``outside`` (bounded: beyond ``outside_cap`` spans
     are counted in ``outside_dropped`` and not kept). ``active`` is False while no agent runs in this process:
     hooks then do nothing. ``seen_cap`` is how many texts each engine keeps the parameters of until the agent's thread
-    takes them (0: none, nobody may ask for plans).
+    takes them (0: none, nobody may ask for plans). ``rouse`` is set while that thread rests: called once when there is
+    something outside any request.
     """
 
-    __slots__ = ("active", "outside", "outside_cap", "outside_dropped", "seen_cap", "span_cap")
+    __slots__ = ("active", "outside", "outside_cap", "outside_dropped", "rouse", "seen_cap", "span_cap")
 
     def __init__(self) -> None:
         self.active = False
@@ -261,6 +262,7 @@ class SpanSink:
         self.outside: deque[SpanRecord] = deque()
         self.outside_cap = 10_000
         self.outside_dropped = 0
+        self.rouse: Callable[[], None] | None = None
 
     def add(self, span: SpanRecord) -> None:
         trace = current_trace.get()
@@ -269,6 +271,9 @@ class SpanSink:
                 self.outside.append(span)
             else:
                 self.outside_dropped += 1
+            if (rouse := self.rouse) is not None:
+                self.rouse = None
+                rouse()
         elif (spans := trace.spans) is None:
             trace.spans = [span]
         elif len(spans) < self.span_cap:

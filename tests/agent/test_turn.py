@@ -12,7 +12,9 @@ from flasktop import Middleware
 from flasktop.agent import loop, turn
 from flasktop.agent.runtime import Agent
 from flasktop.agent.server import Server
+from flasktop.agent.trace import Engine, SpanRecord, sink
 from flasktop.agent.turn import Turn
+from flasktop.protocol.records import STATEMENT
 from tests.agent.sites import answering
 from tests.agent.support import Box, bare_environ, serve, until
 
@@ -115,6 +117,12 @@ def test_the_first_request_that_ends_wakes_a_thread_that_rests(resting: Agent) -
     serve(Middleware(answering([b"x"])))
 
     until(lambda: resting.recorder.next_number == 2)
+
+
+def test_a_statement_outside_any_request_wakes_it_as_well(resting: Agent) -> None:
+    sink.add(SpanRecord(STATEMENT, "SELECT 1", Engine("sqlite://", "sqlite")))
+
+    until(lambda: not sink.outside and [frame for frame in Box().frames if frame.outside])
 
 
 def test_an_app_that_rests_is_sampled_for_a_reader(resting: Agent) -> None:
