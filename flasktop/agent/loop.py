@@ -1,8 +1,7 @@
 """The rounds of the agent's thread: serve readers, describe what has finished, look after the rest; faults are kept.
 
 A thread that has slept finds the processor's caches cold: a look then takes a millisecond, and a sample two. So where
-no reader is and nothing runs, it looks seldom; what ends first, a request or a statement outside any, wakes it, as does
-a reader.
+no reader is and nothing runs, it looks seldom; the first request, or statement outside any, wakes it, as does a reader.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class Loop:
         """When the thread, which has ``looked`` last, looks again."""
         turn = self._agent.turn
         if turn.resting and not self._agent.server.readers:
-            return looked if turn.offered else looked + REST_S
+            return looked if turn.offered else turn.roused_s + TICK_S if turn.roused_s else looked + REST_S
         return looked + (TICK_S if turn.offered else TICK_S + GRACE_S)
 
     def _over(self, due_ns: int) -> None:
@@ -74,7 +73,7 @@ class Loop:
         agent.turn.over(due_ns)
         if agent.recorder.found_nothing and not agent.killed:
             agent.turn.rest()
-            sink.rouse = agent.turn.offer
+            sink.rouse, agent.special = agent.turn.rouse, True
             if agent.pending or sink.outside or any(agent.running):  # came before it was known that the thread rests
                 sink.rouse = None
                 agent.turn.over(due_ns)

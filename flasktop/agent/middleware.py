@@ -175,9 +175,12 @@ class Middleware:
         if self.early > 0:
             self.early -= 1
             self.special = self._always_special or self.early > 0
+        agent.special = agent.greenlet_now is not None
         if agent.metering:
-            agent.metering, agent.special = False, agent.greenlet_now is not None
+            agent.metering = False
             beginning.append(perf_counter_ns() - trace.start_ns)
+        if agent.turn.resting:
+            agent.turn.rouse()
 
     def _answered(
         self, agent: Agent, trace: RequestTrace, result: Iterable[bytes], environ: dict[str, Any]

@@ -9,6 +9,7 @@ aside when it has ended, and the thread works undisturbed, which it would do bes
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Final
 
 from flasktop.agent import native
@@ -23,16 +24,19 @@ class Turn:
     """When the agent's thread wants to work (``due_ns``, of ``perf_counter_ns``), and who waits until it has.
 
     An app that is ``resting`` has nobody whom the thread would disturb: its next request wakes the thread, and goes on.
+    It does so when it begins (at ``roused_s``, of ``perf_counter``), so that the thread does not sleep while it runs,
+    and when it has ended.
 
     Args:
         wake: ends the thread's wait; called in a request's thread.
     """
 
-    __slots__ = ("_back", "_offered", "_wake", "due_ns", "resting")
+    __slots__ = ("_back", "_offered", "_wake", "due_ns", "resting", "roused_s")
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._offered = self.resting = False
+        self.roused_s = 0.0
         self._back = native.original("_thread", "allocate_lock")()
         self._back.acquire()
         self.due_ns = _NEVER
@@ -57,10 +61,16 @@ class Turn:
             self._offered = False
             if self._back.locked():
                 self._back.release()
-        self.resting = False
+        self.resting, self.roused_s = False, 0.0
         self.due_ns = _NEVER if due_ns is None else due_ns
 
     def rest(self) -> None:
         """The thread has nothing to do, and is due as soon as a request ends."""
         self.resting = True
         self.due_ns = 0
+
+    def rouse(self) -> None:
+        """Have a thread that rests look soon, and as often as ever."""
+        if not self.roused_s:
+            self.roused_s = perf_counter()
+            self._wake()

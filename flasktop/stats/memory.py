@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flasktop.protocol.records import UNKNOWN, Sample
 from flasktop.stats.memory_views import EndpointGrowth, GcGeneration, MemoryRow, Moment
+from flasktop.stats.resting import evened
 from flasktop.stats.views import Window
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def memory_row(worker: Worker, now: float, window: Window, growth: Iterable[Endp
     """Return what is known of a worker's memory."""
     history = worker.memory
     moments, everything, full = history.moments(now, window), history.everything(), history.full()
-    sample = history.newest[1] if history.newest else None
+    sample, (_, step) = history.newest[1] if history.newest else None, STEPS[window]
     gc = _generations(history, worker, now, window)
     with_pss = [each for each in full if each.pss != UNKNOWN]
     blocks = [(moment.at, float(moment.blocks)) for moment in everything if moment.blocks != UNKNOWN]
@@ -131,11 +132,11 @@ def memory_row(worker: Worker, now: float, window: Window, growth: Iterable[Endp
         pss_bytes=_known(sample.pss_bytes if sample else None),
         full_age_s=max(now - full[-1].at, 0.0) if full else None,
         blocks=int(blocks[-1][1]) if blocks else None,
-        rss_trend=tuple(float(moment.rss) for moment in moments),
+        rss_trend=tuple(evened([(moment.at, float(moment.rss)) for moment in moments], step)),
         uss_trend=tuple(float(each.uss) for each in full),
         pss_trend=tuple(float(each.pss) for each in with_pss),
-        blocks_trend=tuple(float(moment.blocks) for moment in moments if moment.blocks != UNKNOWN),
-        gc_share_trend=_shares(moments),
+        blocks_trend=tuple(evened([(each.at, float(each.blocks)) for each in moments if each.blocks != UNKNOWN], step)),
+        gc_share_trend=tuple(evened(_shares(moments), step)),
         rss_slope=slope([(moment.at, float(moment.rss)) for moment in everything]),
         uss_slope=slope([(each.at, float(each.uss)) for each in full]),
         pss_slope=slope([(each.at, float(each.pss)) for each in with_pss]),
@@ -174,9 +175,12 @@ def _generations(history: MemoryHistory, worker: Worker, now: float, window: Win
     )
 
 
-def _shares(moments: Sequence[Moment]) -> tuple[float, ...]:
+def _shares(moments: Sequence[Moment]) -> list[tuple[float, float]]:
+    """When, and which share of the time since the moment before went into collecting garbage."""
     known = [moment for moment in moments if moment.gc_pauses_us]
-    return tuple((sum(b.gc_pauses_us) - sum(a.gc_pauses_us)) / 1e6 / max(b.at - a.at, 1e-6) for a, b in pairwise(known))
+    return [
+        (b.at, (sum(b.gc_pauses_us) - sum(a.gc_pauses_us)) / 1e6 / max(b.at - a.at, 1e-6)) for a, b in pairwise(known)
+    ]
 
 
 def _known(value: int | None) -> int | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 from typing import Final
 
 from flasktop.protocol.records import UNKNOWN, Sample
+from flasktop.stats.resting import LONGEST_S
 
 SECONDS: Final = 60
 """The samples looked at are those of the last so many seconds."""
+
+SPACING: Final = 1.0
+"""Seconds from one sample to the next, where the worker does anything or somebody reads."""
 
 KEPT: Final = 2 * SECONDS
 """Samples kept; workers send about one a second."""
@@ -28,9 +33,17 @@ class Saturation:
             self._samples.append((at, sample.in_flight >= sample.capacity))
 
     def share(self, now: float) -> float | None:
-        """Return in which share of the last minute's samples the worker could take no more; None without samples."""
-        found = [full for at, full in self._samples if 0 <= now - at <= SECONDS]
-        return sum(found) / len(found) if found else None
+        """Return in which share of the last minute the worker could take no more; None without samples.
+
+        A sample stands for the second before it, and for nothing if more is missing; a worker that rested before it
+        was not full until then.
+        """
+        found = sorted(each for each in self._samples if 0 <= now - each[0] <= SECONDS)
+        if not found:
+            return None
+        gaps = [after - at for (at, _), (after, _) in pairwise(found)]
+        rested = sum(max(gap - SPACING, 0.0) for gap in gaps if gap <= LONGEST_S)
+        return sum(full for _, full in found) / (len(found) + rested / SPACING)
 
 
 def capacity_of(sample: Sample | None) -> int | None:

@@ -172,6 +172,7 @@ class Timeline:
         for second, batch in received.items():
             chunk = yield from self._packing(batch)
             yield from self._keep(second if second <= self._now + _AHEAD else self._now, chunk)
+        self._moves += 1
         self._under_way = None
 
     def _keep(self, second: int, chunk: Chunk) -> Steps[None]:

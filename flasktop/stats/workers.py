@@ -11,6 +11,7 @@ from flasktop.protocol.records import Sample
 from flasktop.stats.growth import Growth
 from flasktop.stats.in_flight import Running
 from flasktop.stats.memory import MemoryHistory, slope
+from flasktop.stats.resting import evened
 from flasktop.stats.rows import Ids, Rows
 from flasktop.stats.saturation import Saturation
 from flasktop.stats.totals import WorkerTotals
@@ -129,7 +130,7 @@ class History:
             slot = int(entry[0] // step)
             if slot >= first and (slot not in last_of or last_of[slot] < entry):
                 last_of[slot] = entry
-        ordered = [last_of[slot] for slot in sorted(last_of)]
+        ordered = evened([(last_of[slot][0], last_of[slot]) for slot in sorted(last_of)], step)
         return tuple(float(entry[1]) for entry in ordered), tuple(entry[2] for entry in ordered)
 
     def slope(self) -> float | None:

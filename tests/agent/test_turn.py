@@ -16,7 +16,7 @@ from flasktop.agent.trace import Engine, SpanRecord, sink
 from flasktop.agent.turn import Turn
 from flasktop.protocol.records import STATEMENT
 from tests.agent.sites import answering
-from tests.agent.support import Box, bare_environ, serve, until
+from tests.agent.support import Answer, Box, bare_environ, serve, until
 
 
 def test_who_offers_goes_on_when_the_thread_has_worked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +79,18 @@ def test_who_wakes_a_thread_that_rests_goes_on_at_once(monkeypatch: pytest.Monke
     assert not offered.resting and offered.due_ns == 1_000
 
 
+def test_who_begins_rouses_a_thread_that_rests_once() -> None:
+    woken: list[int] = []
+    offered = Turn(lambda: woken.append(1))
+    offered.rest()
+    offered.rouse()
+    offered.rouse()
+
+    assert offered.roused_s > 0 and len(woken) == 1
+    offered.over(0)
+    assert not offered.roused_s and not offered.offered
+
+
 def test_a_busy_app_is_recorded_when_one_of_its_requests_has_ended(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "GRACE_S", 1_000.0)
     app = Middleware(answering([b"x"]))
@@ -117,6 +129,32 @@ def test_the_first_request_that_ends_wakes_a_thread_that_rests(resting: Agent) -
     serve(Middleware(answering([b"x"])))
 
     until(lambda: resting.recorder.next_number == 2)
+
+
+def test_a_request_that_begins_has_a_thread_that_rests_look_while_it_runs(resting: Agent) -> None:
+    """Where it is killed, its memory and its age are known."""
+    sampled = resting.journal.next_seq
+    answer = Middleware(answering([b"x"]))(bare_environ(), lambda *said: bytearray().extend)
+
+    until(lambda: resting.journal.next_seq > sampled + 2)
+    answer.close()  # type: ignore[attr-defined]
+
+
+def test_a_request_that_ends_just_before_the_thread_rests_is_recorded(
+    resting: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = Turn.rest
+    served: list[Answer] = []
+
+    def late(turn: Turn) -> None:
+        if not served:
+            served.append(serve(Middleware(answering([b"x"]))))
+        rest(turn)
+
+    monkeypatch.setattr(Turn, "rest", late)
+    serve(Middleware(answering([b"x"])))
+
+    until(lambda: resting.recorder.next_number == 3)
 
 
 def test_a_statement_outside_any_request_wakes_it_as_well(resting: Agent) -> None:

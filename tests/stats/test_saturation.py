@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from flasktop.protocol.events import Event
 from flasktop.protocol.records import HeldConnection
@@ -28,6 +29,18 @@ def test_saturation_is_the_share_of_samples_with_every_place_taken() -> None:
     row = row_of((NOW - 3, 4), (NOW - 2, 5), (NOW - 1, 3), (NOW, 0), capacity=4)
 
     assert (row.capacity, row.saturated) == (4, 0.5)
+
+
+def test_a_worker_that_rested_between_two_samples_was_not_full_meanwhile() -> None:
+    row = row_of((NOW - 10, 0), (NOW - 5, 0), (NOW, 4), capacity=4)
+
+    assert row.saturated == pytest.approx(1 / 11)
+
+
+def test_samples_that_are_missing_say_nothing() -> None:
+    row = row_of((NOW - 30, 4), (NOW, 0), capacity=4)
+
+    assert row.saturated == 0.5
 
 
 def test_only_the_last_minute_counts() -> None:
