@@ -158,7 +158,7 @@ class FlasktopApp(App[None]):
         yield
         for screen in list(visible(self.screen_stack)):
             reading = getattr(screen, "reading", None)
-            if reading is not None:
+            if reading is not None and screen.is_mounted and self.is_running:
                 yield from reading()
 
     def show_now(self) -> None:

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from textual.widgets import ContentSwitcher
 
+from flasktop.tui.screens.main import MainScreen
 from tests.tui.shop import Shop
 from tests.tui.stage import Stage, play
 
@@ -57,6 +59,21 @@ def test_a_look_that_is_under_way_is_finished_before_the_picture_is_frozen() -> 
         assert app.feed.frozen
         assert not app.findings.looking
         stage.source.turn.release()
+
+    play(act)
+
+
+def test_a_screen_is_read_whole_and_one_that_is_still_being_made_not_at_all() -> None:
+    async def act(stage: Stage) -> None:
+        assert isinstance(stage.app.screen, MainScreen)
+        assert len(list(stage.app.reading())) >= 2
+
+        screen, switcher = stage.app.screen, stage.app.screen.query_one(ContentSwitcher)
+        shown = switcher.current
+        screen._is_mounted = False  # as it is for a moment, when its parts are there and none is chosen
+        switcher._reactive_current = None
+        assert len(list(stage.app.reading())) == 1
+        screen._is_mounted, switcher._reactive_current = True, shown
 
     play(act)
 
