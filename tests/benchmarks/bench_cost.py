@@ -6,9 +6,10 @@ Every contender is a process of its own with the same app (``contenders.py``), s
 since one process runs the same code some per cent faster than another, by where its memory happens to lie. Within a
 round they take turns of some ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's
 figure is a contender's whole CPU, all threads counted, less that of the bare app in the same round, and the table shows
-the medians. What a background thread does late is waited for, and belongs to the round. What a process uses at rest
-is measured after each round, told in a column of its own, and taken off for the time in which it waits for its turn: an
-app that serves all the time has no such time. Peers come with ``pip install -e '.[bench]'``; one that is not installed
+the medians. What a background thread does late is waited for, and belongs to the round. What a process uses that does
+nothing, and one that serves a request now and then, is measured after each round and told in columns of their own. The
+latter is taken off for the time in which a contender waits for its turn, less what the bare app uses so: an app that
+serves all the time has no such time. Peers come with ``pip install -e '.[bench]'``; one that is not installed
 is named and left out.
 """
 
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,9 +42,12 @@ SETTLE_S: Final = 0.3
 """How long background threads have to take what the turns left: the agent's looks every 0.2 s."""
 START_S: Final = 1.0
 """For what a process does once, soon after its start."""
-REST_S: Final = 1.5
-"""For so long it is measured after each round what the processes use at rest, all of them at a time. Not before the
-first: what a process does once, soon after its start, is none of it."""
+REST_S: Final = 2.4
+"""For so long it is measured after each round what the processes use at rest, all of them at a time, and for as long
+what they use when they serve a request now and then. Not before the first round: what a process does once, soon after
+its start, is none of it."""
+SELDOM_S: Final = 0.15
+"""How often that is: about as often as turns come."""
 
 
 @dataclass(frozen=True)
@@ -83,29 +87,26 @@ class Used:
 @dataclass
 class Figures:
     """What was measured of a contender: in trivial requests, and in those with selects, by round; and CPU seconds a
-    second at rest, by round."""
+    second at rest, and with a request now and then, by round."""
 
     contender: Contender
     trivial: list[Used] = field(default_factory=list)
     tens: list[Used] = field(default_factory=list)
     rests: list[float] = field(default_factory=list)
+    seldoms: list[float] = field(default_factory=list)
 
-    @property
-    def rest(self) -> float:
-        """CPU seconds a second at rest."""
-        return statistics.median(self.rests)
-
-    def requests(self) -> list[float]:
+    def requests(self, bare: Figures) -> list[float]:
         """CPU us a trivial request, by round."""
-        return [self._us(used, REQUESTS) for used in self.trivial]
+        return [self._us(used, REQUESTS, bare) for used in self.trivial]
 
-    def statements(self) -> list[float]:
+    def statements(self, bare: Figures) -> list[float]:
         """CPU us a statement, by round."""
-        tens = [self._us(used, TENS) for used in self.tens]
-        return [(ten - request) / SELECTS for ten, request in zip(tens, self.requests(), strict=True)]
+        tens = [self._us(used, TENS, bare) for used in self.tens]
+        return [(ten - request) / SELECTS for ten, request in zip(tens, self.requests(bare), strict=True)]
 
-    def _us(self, used: Used, count: int) -> float:
-        return (used.spent - used.waited * self.rest) / (TURNS * count) * 1e6
+    def _us(self, used: Used, count: int, bare: Figures) -> float:
+        waiting = statistics.median(self.seldoms) - statistics.median(bare.seldoms)
+        return (used.spent - used.waited * waiting) / (TURNS * count) * 1e6
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,25 @@ def take_round(running: list[Running]) -> None:
         one.figures.trivial.append(used)
     for one, used in zip(running, _used(running, TEN, TENS), strict=True):
         one.figures.tens.append(used)
+    for one, share in zip(running, _share(running, lambda: time.sleep(REST_S)), strict=True):
+        one.figures.rests.append(share)
+    for one, share in zip(running, _share(running, lambda: _seldom(running)), strict=True):
+        one.figures.seldoms.append(share)
+
+
+def _share(running: list[Running], work: Callable[[], None]) -> list[float]:
+    """CPU seconds a second that each contender uses meanwhile."""
     before, started_at = _so_far(running), time.perf_counter()
-    time.sleep(REST_S)
-    for one, start, end in zip(running, before, _so_far(running), strict=True):
-        one.figures.rests.append((end - start) / (time.perf_counter() - started_at))
+    work()
+    took = time.perf_counter() - started_at
+    return [(end - start) / took for start, end in zip(before, _so_far(running), strict=True)]
+
+
+def _seldom(running: list[Running]) -> None:
+    for turn in range(round(REST_S / SELDOM_S)):
+        for place in range(len(running)):  # the first after a pause finds the processor asleep
+            running[(turn + place) % len(running)].serve(TRIVIAL, 1)
+        time.sleep(SELDOM_S)
 
 
 def _used(running: list[Running], path: str, count: int) -> list[Used]:
@@ -204,20 +220,21 @@ def table(measured: list[Figures]) -> str:
     """The README's table: the bare app's own cost first, then what each adds to it."""
     bare = measured[0]
     lines = [
-        "| CPU, all threads | a trivial request | an ORM select | at rest |",
-        "| --- | --- | --- | --- |",
-        f"| the bare app | {statistics.median(bare.requests()):.0f} us | {statistics.median(bare.statements()):.0f} us "
-        f"| {_rest(bare)} |",
+        f"| CPU, all threads | a trivial request | an ORM select | at rest | {1 / SELDOM_S:.0f} requests/s |",
+        "| --- | --- | --- | --- | --- |",
+        f"| the bare app | {statistics.median(bare.requests(bare)):.0f} us "
+        f"| {statistics.median(bare.statements(bare)):.0f} us | {_shares(bare)} |",
     ]
     for one in measured[1:]:
-        request = _added(one.requests(), bare.requests())
-        statement = _added(one.statements(), bare.statements())
-        lines.append(f"| {one.contender.label} | {request} | {statement} | {_rest(one)} |")
+        request = _added(one.requests(bare), bare.requests(bare))
+        statement = _added(one.statements(bare), bare.statements(bare))
+        lines.append(f"| {one.contender.label} | {request} | {statement} | {_shares(one)} |")
     return "\n".join(lines)
 
 
-def _rest(figures: Figures) -> str:
-    return f"{figures.rest:.2%} of a core".replace("%", " %")
+def _shares(figures: Figures) -> str:
+    rest, seldom = statistics.median(figures.rests), statistics.median(figures.seldoms)
+    return f"{rest:.2%} of a core | {seldom:.2%}".replace("%", " %")
 
 
 def _added(figures: list[float], bare: list[float]) -> str:
