@@ -40,19 +40,19 @@ class Loop:
         """Go on until the agent is stopping."""
         agent = self._agent
         loader.begin()
-        looked = sampled = time.perf_counter() - max(TICK_S, SAMPLE_S)
+        looked = sampled = time.perf_counter() - SAMPLE_S  # the first look, and sample, are due at once
         upkeep = Upkeep(agent, self._guarded)
         agent.turn.over(int(looked * 1e9))
         while not agent.stopping:
-            self._guarded("serving readers", agent.server.step, self._due(looked) - time.perf_counter())
+            self._guarded("serving readers", agent.server.step, self._next_look(looked) - time.perf_counter())
             now = time.perf_counter()
-            if now < self._due(looked):
+            if now < self._next_look(looked):
                 continue
             looked = now
-            due = loader.arrives() or now >= sampled + SAMPLE_S
-            if due:
+            sampling = loader.arrives() or now >= sampled + SAMPLE_S
+            if sampling:
                 sampled = now
-            self._guarded("recording", agent.recorder.drain, loader.sampler, due)
+            self._guarded("recording", agent.recorder.drain, loader.sampler, sampling)
             free_killed(agent, now)
             self._guarded("looking after requests", look_after, agent)
             upkeep.look(now)
@@ -60,20 +60,24 @@ class Loop:
                 self._guarded("serving readers", agent.server.step, 0)  # send before others get their turn
             self._over(int((looked + TICK_S) * 1e9))
 
-    def _due(self, looked: float) -> float:
+    def _next_look(self, looked: float) -> float:
         """When the thread, which has ``looked`` last, looks again."""
         turn = self._agent.turn
-        if turn.resting and not self._agent.server.readers:
-            return looked if turn.offered else turn.roused_s + TICK_S if turn.roused_s else looked + REST_S
-        return looked + (TICK_S if turn.offered else TICK_S + GRACE_S)
+        if not turn.resting or self._agent.server.readers:
+            return looked + (TICK_S if turn.offered else TICK_S + GRACE_S)
+        if turn.offered:
+            return looked
+        return turn.roused_s + TICK_S if turn.roused_s else looked + REST_S
 
     def _over(self, due_ns: int) -> None:
         """Leave the interpreter to the app until ``due_ns``, or until it does something."""
-        agent, sink.rouse = self._agent, None
+        agent = self._agent
+        sink.rouse = None
         agent.turn.over(due_ns)
         if agent.recorder.found_nothing and not agent.killed:
             agent.turn.rest()
-            sink.rouse, agent.special = agent.turn.rouse, True
+            sink.rouse = agent.turn.rouse
+            agent.special = True  # the next request rouses the thread when it begins
             if agent.pending or sink.outside or any(agent.running):  # came before it was known that the thread rests
                 sink.rouse = None
                 agent.turn.over(due_ns)

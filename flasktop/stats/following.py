@@ -51,36 +51,35 @@ class Rolling(Generic[P]):
 
 
 class Followed:
-    """All of them. ``intervals`` are all chunks there are, each with the first second of its interval.
+    """All of them. ``intervals`` are all chunks there are, each with the first second of its interval; ``chunks`` those
+    of a window.
 
     One that is put together in steps counts only when it is whole: until then nothing may come or leave, or it is not
     gone on with.
     """
 
-    def __init__(self, intervals: Callable[[], Iterable[tuple[int, Chunk]]]) -> None:
-        self._intervals = intervals
+    def __init__(
+        self, intervals: Callable[[], Iterable[tuple[int, Chunk]]], chunks: Callable[[Window], Iterable[Chunk]]
+    ) -> None:
+        self._intervals, self._chunks = intervals, chunks
         self._rollings: dict[tuple[type[Any], int | None], Rolling[Any]] = {}
 
     def all(self) -> list[Rolling[Any]]:
         """Return what is kept up to date."""
         return list(self._rollings.values())
 
-    def part(
-        self, kind: type[P], window: Window, worker: int | None, now: int, chunks: Callable[[], Iterable[Chunk]]
-    ) -> P:
+    def part(self, kind: type[P], window: Window, worker: int | None, now: int) -> P:
         """Return a part of a window, of all workers or one, for whoever asks at the second ``now``; followed from now
-        on. ``chunks`` are what is in the window."""
-        finished(self.following(kind, window, worker, now, chunks))
+        on."""
+        finished(self.following(kind, window, worker, now))
         return cast(P, self._rollings[kind, worker].followed[window])
 
-    def following(
-        self, kind: type[P], window: Window, worker: int | None, now: int, chunks: Callable[[], Iterable[Chunk]]
-    ) -> Steps[None]:
+    def following(self, kind: type[P], window: Window, worker: int | None, now: int) -> Steps[None]:
         """Follow it from now on, put together in steps if it is not followed yet."""
         rolling = yield from self._found(kind, worker, now)
         if window not in rolling.followed:
             part = kind()
-            for chunk in chunks():
+            for chunk in list(self._chunks(window)):
                 part.apply(chunk, 1, worker)
                 yield
             rolling.followed[window] = part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 from flasktop.stats.columns import (
@@ -42,41 +42,30 @@ AT_ONCE = 100
 
 
 def endpoint_rows(selection: Selection) -> Steps[tuple[EndpointRow, ...]]:
-    """Return the rows of endpoints, the most total time first; made in steps."""
+    """Return the rows of endpoints, the most total time first; made in steps, of the moment of the first."""
     total = sum(sums[DURATION] for sums in selection.endpoints.values())
     ordered = sorted(selection.endpoints.items(), key=lambda item: (-item[1][DURATION], item[0]))
-    trend_of, statuses = _trends(selection.endpoint_trend), selection.statuses
-    # What time moves on is read before the first step: all rows are of one moment.
-    latencies = {row: _latencies(selection, row) for row in selection.endpoints}
+    trend_of = _trends(selection.endpoint_trend)
+    latencies = {row: _latencies(selection, row) for row in selection.endpoints}  # distributions go on with time
+    _ = selection.statuses  # read now, and kept
     rows: list[EndpointRow] = []
     for start in range(0, len(ordered), AT_ONCE):
         yield
-        rows += [
-            _endpoint_row(selection, row, sums, total, latencies[row], statuses.get(row, {}), trend_of(row))
-            for row, sums in ordered[start : start + AT_ONCE]
-        ]
+        part = ordered[start : start + AT_ONCE]
+        rows += [endpoint_row(selection, row, sums, total, latencies[row], trend_of(row)) for row, sums in part]
     return tuple(rows)
 
 
-def endpoint_row(selection: Selection, row: int, sums: Sequence[int], total_us: int) -> EndpointRow:
-    """Return one row; ``total_us`` is the time of all endpoints."""
-    latencies, trend = _latencies(selection, row), selection.endpoint_trend.of(row)
-    return _endpoint_row(selection, row, sums, total_us, latencies, selection.statuses.get(row, {}), trend)
-
-
-def _latencies(selection: Selection, row: int) -> Latencies:
-    return Latencies(selection.hists.get(row), selection.maxima.get(row, 0))
-
-
-def _endpoint_row(
+def endpoint_row(
     selection: Selection,
     row: int,
     sums: Sequence[int],
     total_us: int,
-    latencies: Latencies,
-    statuses: Mapping[int, int],
-    trend: tuple[float, ...],
+    latencies: Latencies | None = None,
+    trend: tuple[float, ...] | None = None,
 ) -> EndpointRow:
+    """Return one row; ``total_us`` is the time of all endpoints, ``latencies`` and ``trend`` its own where they are
+    known already."""
     info = selection.rows.endpoints[row]
     count = sums[COUNT]
     return EndpointRow(
@@ -86,7 +75,7 @@ def _endpoint_row(
         errors=sums[ERRORS],
         rate=count / selection.seconds,
         mean_ms=_mean(sums[DURATION], count),
-        latencies=latencies,
+        latencies=_latencies(selection, row) if latencies is None else latencies,
         first_byte_ms=_mean(sums[FIRST_BYTE], sums[FIRST_BYTE_KNOWN]),
         sql_per_request=sums[STATEMENTS] / count,
         rows_per_request=sums[ROWS] / count,
@@ -98,9 +87,13 @@ def _endpoint_row(
         share=sums[DURATION] / total_us if total_us else 0.0,
         split=split_of(sums),
         phases=phases_of(sums),
-        statuses=MappingProxyType(dict(sorted(statuses.items()))),
-        trend=trend,
+        statuses=MappingProxyType(dict(sorted(selection.statuses.get(row, {}).items()))),
+        trend=selection.endpoint_trend.of(row) if trend is None else trend,
     )
+
+
+def _latencies(selection: Selection, row: int) -> Latencies:
+    return Latencies(selection.hists.get(row), selection.maxima.get(row, 0))
 
 
 Wanted = Callable[[StatementKey, Sequence[int]], bool]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.rows import Rows
-from flasktop.stats.timeline import window_start
-from flasktop.stats.views import Window
 from flasktop.stats.workers import Worker
 
 GONE_FOR: Final = 10.0
@@ -66,16 +64,3 @@ class Roster:
         for worker in self.all:
             if worker.state_mono is None:
                 worker.state_mono = now
-
-
-def seconds_covered(now: float, window: Window, shown: Sequence[Worker], first: float, reset_at: float | None) -> float:
-    """The time that the counts of a window cover, at least a second: of ``shown`` in ALL, else since ``first``."""
-    if window is not Window.ALL:
-        return max(now - max(window_start(window, int(now)), first), 1.0)
-    started = min((worker.started for worker in shown if worker.started is not None), default=first)
-    if reset_at is not None:
-        started = max(started, reset_at)
-    end = now
-    if shown and not any(worker.alive for worker in shown):
-        end = max((worker.seen for worker in shown if worker.seen is not None), default=now)
-    return max(end - started, 1.0)

@@ -35,8 +35,8 @@ class Saturation:
     def share(self, now: float) -> float | None:
         """Return in which share of the last minute the worker could take no more; None without samples.
 
-        A sample stands for the second before it, and for nothing if more is missing; a worker that rested before it
-        was not full until then.
+        A sample stands for the second before it. What is between two samples further apart was rest, in which the
+        worker was not full; it counts for nothing where so much is between them that samples are missing.
         """
         found = sorted(each for each in self._samples if 0 <= now - each[0] <= SECONDS)
         if not found:

@@ -19,6 +19,7 @@ from flasktop.protocol.events import (
 )
 from flasktop.protocol.messages import Frame
 from flasktop.stats.cacheability import Cacheability, Caching
+from flasktop.stats.coverage import Coverage
 from flasktop.stats.drill import Drill
 from flasktop.stats.growth import grown
 from flasktop.stats.in_flight import Died, InFlightId, InFlightView, in_flight_view
@@ -28,7 +29,7 @@ from flasktop.stats.memory_views import MemoryRow
 from flasktop.stats.naming import local_ids
 from flasktop.stats.pictures import endpoint_rows, query_rows
 from flasktop.stats.rings import Rings
-from flasktop.stats.roster import Roster, seconds_covered
+from flasktop.stats.roster import Roster
 from flasktop.stats.rows import Rows
 from flasktop.stats.selection import Asked, Selection
 from flasktop.stats.served import Served, served
@@ -84,8 +85,7 @@ class Store:
         self._drill = Drill(self._rows, self._rings, self._roster.all)
         self._died: deque[Died] = deque(maxlen=MAX_DIED)
         self._clock = 0.0
-        self._first: float | None = None
-        self._reset_at: float | None = None
+        self._coverage = Coverage()
         self._exact = Exact()
 
     def apply(self, event: Event) -> None:
@@ -131,7 +131,7 @@ class Store:
         self._timeline.clear()
         self._rings.clear()
         self._caching.clear()
-        self._reset_at = self._first = now
+        self._coverage.reset(now)
         self._exact.forget()
         for worker in self._roster.all:
             worker.totals.set_base()
@@ -228,7 +228,8 @@ class Store:
         """Return rows and drill-downs of one moment, for whoever asks for many; good until the next event."""
         selection = self._select(now, window, app, worker)
         chosen = self._roster.numbers(app, worker)
-        return Survey(self._rows, self._drill, selection, chosen, self._since(now, window))
+        since = None if window is Window.ALL else float(window_start(window, int(now)))
+        return Survey(self._rows, self._drill, selection, chosen, since)
 
     def cacheability(self, key: EndpointKey, now: float, *, worker: WorkerId | None = None) -> Cacheability | None:
         """Return whether a cache would have answered an endpoint's requests; None where the last minutes do not tell
@@ -247,33 +248,23 @@ class Store:
     def _joined(self, worker: Worker, event: Joined) -> None:
         first_time = worker.hello is None
         worker.joined(event.hello, event.mono_offset)
-        self._began(event.hello.mono + event.mono_offset)
-        if worker.state == "connecting":
-            worker.state, worker.state_at, worker.state_mono = "live", event.hello.at, None
-        started = worker.started
-        if first_time and self._reset_at is not None and started is not None and started < self._reset_at:
+        self._coverage.began(event.hello.mono + event.mono_offset)
+        started, reset_at = worker.started, self._coverage.reset_at
+        if first_time and reset_at is not None and started is not None and started < reset_at:
             worker.base_due = True
 
     def _frame(self, worker: Worker, frame: Frame, live: bool) -> None:
         at = frame.mono + worker.offset
         if not isfinite(at) or not worker.received.add(frame.seq):
             return
-        worker.saw(at)
-        self._began(at)
+        self._coverage.began(at)
         if at > self._clock:
             self._clock = at
-        worker.losses.frame(frame)
-        worker.running.frame(frame)
-        if frame.sample is not None:
-            worker.sampled(at, frame.sample)
-            worker.running.sampled(at, frame.mono, frame.sample)
-        worker.growth.frame(frame)
-        if worker.history_from is None or frame.at < worker.history_from:
-            worker.history_from = frame.at
+        worker.frame(at, frame)
         if frame.totals is not None:
             self._exact.take(worker.number, worker.totals, frame.totals, frame.seq)
         timeline = self._timeline
-        encoded = self._ingest.frame(worker, frame, timeline.open, self._reset_at or float("-inf"))
+        encoded = self._ingest.frame(worker, frame, timeline.open, self._coverage.reset_at or float("-inf"))
         worker.totals.frame(frame, encoded, live)
         if self._ingest.gathered > MAX_GATHERED or len(timeline.open) > MAX_OPEN:
             timeline.fold(self._clock)
@@ -282,10 +273,6 @@ class Store:
         if worker.state != event.state:
             worker.state, worker.state_at, worker.state_mono = event.state, event.at, None
             self._died.extendleft(Died(request, event.at) for request in event.died)
-
-    def _began(self, at: float) -> None:
-        if self._first is None or (at < self._first and self._reset_at is None):
-            self._first = at
 
     # Choosing.
 
@@ -300,21 +287,14 @@ class Store:
         number = None if worker is None else (-1 if chosen is None else chosen.number)
         shown = self._roster.shown(app, worker)
         exact = self._exact.of({each.number: each.totals for each in shown}) if window is Window.ALL else None
-        since = max(self._first if self._first is not None else now, window_start(window, int(now)))
         detail = worker is None or (chosen is not None and len(self._roster.all) == 1)
-        asked = Asked(now, window, app, number, self._seconds(now, window, shown), since, detail)
+        seconds, since = self._coverage.seconds(now, window, shown), self._coverage.since(now, window)
+        asked = Asked(now, window, app, number, seconds, since, detail)
         return Selection(self._rows, self._timeline, asked, exact)
 
-    def _seconds(self, now: float, window: Window, shown: list[Worker]) -> float:
-        """The time that the counts of a window cover, at least a second."""
-        return seconds_covered(now, window, shown, self._first if self._first is not None else now, self._reset_at)
-
     def _rate(self, worker: Worker, now: float, window: Window) -> float:
-        seconds = self._seconds(now, window, [worker])
+        seconds = self._coverage.seconds(now, window, [worker])
         if window is Window.ALL:
             return worker.totals.requests_since_base() / seconds
         start = window_start(window, int(now))
         return self._timeline.count_of(worker.number, start) / seconds
-
-    def _since(self, now: float, window: Window) -> float | None:
-        return None if window is Window.ALL else float(window_start(window, int(now)))

@@ -64,7 +64,7 @@ class Timeline:
         self._moves = 0
         self._fine: dict[int, list[Chunk]] = {}
         self._coarse: dict[int, list[Chunk]] = {}
-        self._followed = Followed(self._intervals)
+        self._followed = Followed(self._intervals, self._chunks)
         self._all_endpoint_times = EndpointTimes()
         self._all_uses = UseSums()
         self._all_times = StatementTimes()
@@ -124,7 +124,7 @@ class Timeline:
         """Begin to follow a part of a window (not ALL) in steps, as long as nothing comes or leaves between two of
         them; whoever asks for it before the end has it put together at once."""
         moved = self._moves
-        for _ in self._followed.following(kind, window, worker, self._now, lambda: list(self._chunks(window))):
+        for _ in self._followed.following(kind, window, worker, self._now):
             yield
             if self._moves != moved:
                 return
@@ -132,7 +132,7 @@ class Timeline:
     def _asked(self, kind: type[P], window: Window, worker: int | None) -> P:
         if window is Window.ALL:
             window = Window.FIVE_MINUTES
-        return self._followed.part(kind, window, worker, self._now, lambda: self._chunks(window))
+        return self._followed.part(kind, window, worker, self._now)
 
     def _intervals(self) -> Iterator[tuple[int, Chunk]]:
         """Every chunk, with the first second of its interval."""

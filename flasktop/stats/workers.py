@@ -206,6 +206,8 @@ class Worker:
         self.offset = offset
         self.started = hello.mono + offset - max(hello.at - hello.agent_started_at, 0.0)
         self.saw(hello.mono + offset)
+        if self.state == "connecting":
+            self.state, self.state_at, self.state_mono = "live", hello.at, None
 
     def wall(self, at: float) -> float | None:
         """Return the wall clock at a moment of the reader's clock, None before the worker said anything."""
@@ -217,8 +219,19 @@ class Worker:
         if self.seen is None or at > self.seen:
             self.seen = at
 
-    def sampled(self, at: float, sample: Sample) -> None:
-        """Take a sample of the moment ``at``."""
+    def frame(self, at: float, frame: Frame) -> None:
+        """Take what a frame of the moment ``at`` says of the worker itself."""
+        self.saw(at)
+        self.losses.frame(frame)
+        self.running.frame(frame)
+        if frame.sample is not None:
+            self._sampled(at, frame.sample)
+            self.running.sampled(at, frame.mono, frame.sample)
+        self.growth.frame(frame)
+        if self.history_from is None or frame.at < self.history_from:
+            self.history_from = frame.at
+
+    def _sampled(self, at: float, sample: Sample) -> None:
         self.history.add(at, sample)
         self.memory.add(at, sample)
         self.saturation.add(at, sample)

@@ -156,7 +156,7 @@ class FlasktopApp(App[None]):
         """Read what ``show_now`` is about to ask for, in steps: the feed keeps it until the next refresh."""
         self.summary()
         yield
-        for screen in list(visible(self.screen_stack)):
+        for screen in visible(self.screen_stack):
             reading = getattr(screen, "reading", None)
             if reading is not None and screen.is_mounted and self.is_running:
                 yield from reading()

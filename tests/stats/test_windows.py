@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -339,16 +340,26 @@ def test_absurd_clocks_do_not_stop_the_reader() -> None:
     assert counts(store, NOW + 20)["10s"] == 0
 
 
+def side_by_side(seed: int) -> tuple[Store, Store, Iterator[float]]:
+    """Return two stores, and an iterator that lets both take the same traffic, a frame each time, and yields when."""
+    sources, frames = traffic(seed)
+    stores = started(*sources), started(*sources)
+
+    def take() -> Iterator[float]:
+        for frame in sorted(frames, key=lambda event: event.frame.mono):
+            for store in stores:
+                store.apply(frame)
+            yield frame.frame.mono + 0.5
+
+    return *stores, take()
+
+
 @settings(max_examples=20, deadline=None, phases=UNSHRUNK)
 @given(st.integers(0, 5), st.randoms(use_true_random=False))
 def test_reckoning_in_steps_comes_to_the_same_whenever_somebody_asks(seed: int, rng: random.Random) -> None:
     """Begun at any time, left half done, and finished by whoever asks, or by the next frames."""
-    sources, frames = traffic(seed)
-    expected, stepwise = started(*sources), started(*sources)
-    for frame in sorted(frames, key=lambda event: event.frame.mono):
-        expected.apply(frame)
-        stepwise.apply(frame)
-        now = frame.frame.mono + 0.5
+    expected, stepwise, moments = side_by_side(seed)
+    for now in moments:
         steps = stepwise.folding(now)
         for _ in range(rng.randrange(12)):
             next(steps, None)
@@ -365,13 +376,9 @@ def test_reckoning_in_steps_comes_to_the_same_whenever_somebody_asks(seed: int, 
 @given(st.integers(0, 5), st.randoms(use_true_random=False))
 def test_what_is_put_together_in_steps_is_right_whatever_comes_meanwhile(seed: int, rng: random.Random) -> None:
     """Windows that are begun to be followed in steps, and gone on with when frames have come or time has passed."""
-    sources, frames = traffic(seed)
-    expected, stepwise = started(*sources), started(*sources)
+    expected, stepwise, moments = side_by_side(seed)
     under_way: list[Steps[None]] = []
-    for frame in sorted(frames, key=lambda event: event.frame.mono):
-        expected.apply(frame)
-        stepwise.apply(frame)
-        now = frame.frame.mono + 0.5
+    for now in moments:
         if rng.random() < 0.5:
             under_way.append(stepwise.survey(now, rng.choice(ROLLING)).reading())
         for steps in under_way:
