@@ -364,8 +364,14 @@ def test_another_user_is_refused(app: App, box: Box, monkeypatch: pytest.MonkeyP
 def test_a_deleted_socket_is_bound_again(app: App, box: Box) -> None:
     path = box.agent.files.socket
     path.unlink()
-    until(path.exists)
-    client = Client(str(path)).subscribe()
+
+    def connected() -> Client | None:
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):  # not bound yet, or not listening yet
+            return Client(str(path))
+        return None
+
+    client: Client = until(connected)
+    client.subscribe()
 
     with contextlib.closing(client.socket):
         client.until(lambda: client.of(Caught))
