@@ -24,6 +24,8 @@ from tests.agent.support import Box, serve
 from tests.agent.test_server import Client
 
 Make = Callable[[], Counting]
+QUIET_WITHIN_S = 60.0
+"""In so long a time even a busy machine leaves us alone for some milliseconds."""
 
 
 class Marked:
@@ -167,21 +169,26 @@ def test_a_listing_that_took_too_long_is_not_repeated(box: Box, monkeypatch: pyt
 
 
 def test_the_app_does_not_stand_still_for_long(counting: Counting) -> None:
-    """The longest gap of a 1 ms ticker in the app while types are counted, in the quietest of several attempts (the
-    machine has other things to do, too), is what the answer says of itself and little more."""
+    """The longest gap of a 1 ms ticker in the app while types are counted is what the answer says of itself and little
+    more, in a quiet moment: the machine has other things to do, too, and whoever waits for it says nothing of us."""
     gc.collect()
     gc.freeze()  # the test run's own heap is no small app's
     try:
         held = [Marked() for _ in range(50_000)]
         attempts = []
-        for _ in range(20):
+        end = time.monotonic() + QUIET_WITHIN_S
+        while time.monotonic() < end:
             gap, counts = _longest_gap(lambda: count(counting))
-            attempts.append((gap - counts.stall_us / 1e6, gap, counts.stall_us / 1e6))
+            said = counts.stall_us / 1e6
+            attempts.append((gap - said, gap, said))
+            if said <= STALL_S and gap - said <= STALL_S:
+                break
     finally:
         gc.unfreeze()
 
     assert len(held) == 50_000
-    assert any(said <= STALL_S and beyond <= STALL_S for beyond, _, said in attempts), attempts
+    beyond, _, said = attempts[-1]
+    assert said <= STALL_S and beyond <= STALL_S, attempts
 
 
 def _longest_gap(work: Callable[[], TypeCounts]) -> tuple[float, TypeCounts]:
