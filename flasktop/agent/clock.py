@@ -33,7 +33,15 @@ def start(trace: RequestTrace) -> bool:
     return True
 
 
-def stop(trace: RequestTrace, took_ns: int) -> None:
+def ended(trace: RequestTrace, took_ns: int) -> None:
+    """A request has ended for which the clock was read, or which was slow, or asked a database."""
+    if took_ns >= CPU_GAP_NS or trace.spans is not None:
+        _stop(trace, took_ns)
+    else:
+        _spend(trace)
+
+
+def _stop(trace: RequestTrace, took_ns: int) -> None:
     """Read it for a request that has ended and was slow, or asked a database; those after it have theirs read, too."""
     if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
         trace.cpu_end_ns = thread_time_ns()
@@ -49,7 +57,7 @@ def wanted(trace: RequestTrace) -> None:
         rule.change(max(rule.credit, CREDIT), rule.sampled)
 
 
-def spend(trace: RequestTrace) -> None:
+def _spend(trace: RequestTrace) -> None:
     """A request that had the clock read was quick: one less of its rule has it read."""
     rule = trace.rule
     if rule is not None and rule.credit:

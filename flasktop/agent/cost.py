@@ -121,7 +121,7 @@ class _Closing(list[bytes]):
 
 
 def _request() -> Rehearsed:
-    from flasktop.agent import flask_hooks
+    from flasktop.agent.flask_hooks import dispatching
     from flasktop.agent.middleware import Middleware
     from flasktop.agent.runtime import Agent
 
@@ -131,17 +131,17 @@ def _request() -> Rehearsed:
     agent.journal = stand_in
     middleware = Middleware.rehearsal(_answer, _Closing, _Response)
     rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
-    matched = flask_hooks.rule_noter(middleware, lambda: rule, lambda found: found)
+    dispatch = dispatching(lambda: plain, middleware, lambda: rule, lambda found: found)
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""}
+    plain = _Response()
 
     def watched() -> None:
         trace = middleware._begin(agent, environ)
         slot, trace.slot = trace.slot, -1  # the one that would be written is the app's
-        matched(trace)
+        dispatch()
         trace.slot = slot
         write(agent, trace, b"/")
         result = _answer(environ, _start_response)
-        trace.inside = False
         for _ in middleware._answered(agent, trace, result, environ):
             pass
         result.close()
@@ -153,7 +153,11 @@ def _request() -> Rehearsed:
             pass
         result.close()
 
-    return _rehearsed(watched, bare, meter.beginning, meter.ending)
+    token = current_trace.set(None)
+    try:
+        return _rehearsed(watched, bare, meter.beginning, meter.ending)
+    finally:
+        current_trace.reset(token)
 
 
 def _rehearsed(watched: Callable[[], object], bare: Callable[[], object], *parts: deque[int]) -> Rehearsed:

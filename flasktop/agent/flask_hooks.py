@@ -15,7 +15,7 @@ from flasktop.agent import clock
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
 from flasktop.agent.rules import KnownRule
-from flasktop.agent.slots import release, write
+from flasktop.agent.slots import METHODS, pack_slot, release, write
 from flasktop.agent.sql.repeats import Repeats
 from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
@@ -70,7 +70,8 @@ def register(flask_app: Flask, middleware: Middleware) -> None:
             "Call FlaskTop(app), init_app(app) or Middleware(app.wsgi_app) once for each app.",
         )
     flask_app.extensions[EXTENSION] = middleware
-    _wrap_dispatch(flask_app, rule_noter(middleware, *_rule_finder()))
+    dispatch: Any = dispatching(flask_app.full_dispatch_request, middleware, *_rule_finder())
+    flask_app.full_dispatch_request = dispatch  # type: ignore[method-assign]
     _wrap(flask_app, "handle_user_exception", _note_exception)
     _wrap(flask_app, "handle_exception", _note_exception, answers=True)
     _wrap(flask_app, "async_to_sync", _note_async)
@@ -82,18 +83,18 @@ def _wrap(
     """Have ``note`` called before a method of the app; ``answers``: what it returns is the request's response."""
     original = getattr(flask_app, name)
     place = f"noting {name}"
+    guarded = not guard.off(place)
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        nonlocal note
+        nonlocal guarded
         trace = _current()
-        if trace is None or trace.end_ns:
+        if trace is None or trace.end_ns or not guarded:
             return original(*arguments, **named)
         try:
             note(trace, arguments)
         except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
             guard.report(place, error)
-            if guard.off(place):
-                note = _nothing
+            guarded = not guard.off(place)
         result = original(*arguments, **named)
         if answers and trace.direct and getattr(result, "direct_passthrough", False):
             trace.response = result
@@ -104,22 +105,55 @@ def _wrap(
     setattr(flask_app, name, wrapped)
 
 
-def _wrap_dispatch(flask_app: Any, note: Callable[[RequestTrace], None]) -> None:
-    """Note the URL rule of each request, and a response that is a file; on every request's path, so written out."""
-    dispatch = flask_app.full_dispatch_request
+def dispatching(
+    dispatch: Callable[..., Any],
+    middleware: Middleware,
+    current: Callable[[], Any],
+    rule_of: Callable[[Any], Any],
+) -> Callable[..., Any]:
+    """``dispatch``, and before it: note the request's URL rule, and write the request into its slot of the black box;
+    after it: note a response that is a file. On every request's path, so in one piece.
+
+    Args:
+        current: returns an object that knows the current request, and ``rule_of`` the rule from that; None where no
+            rule matched. See ``_rule_finder``.
+    """
+    app, label = middleware.app, middleware.app.label
+    place = "noting the URL rule"
+    guarded = not guard.off(place)
 
     def full_dispatch_request(*arguments: Any) -> Any:
-        nonlocal note
-        trace = _current()
+        nonlocal guarded
+        trace, agent = _current(), process.agent
         # With a rule it is the outer of two requests (a test client in a view) and keeps its own.
-        if trace is None or trace.rule is not None or trace.end_ns:
+        if trace is None or trace.rule is not None or trace.end_ns or agent is None or not guarded:
             return dispatch(*arguments)
         try:
-            note(trace)
+            if trace.app is not app:
+                trace.app = app  # the app behind the one that took it answers it
+            matched = rule_of(current())
+            if matched is None:
+                write(agent, trace, b"")
+            else:
+                try:
+                    rule = matched._flasktop_known
+                except AttributeError:
+                    rule = matched._flasktop_known = KnownRule(
+                        matched, middleware.ignores(matched.rule), app.mask_paths
+                    )
+                trace.rule = rule
+                slot = trace.slot
+                if rule.special:
+                    _note_more(agent, trace, rule, middleware)
+                elif slot >= 0:  # ``slots.write``, without a call
+                    journal, method = agent.journal, trace.method
+                    path = trace.path.encode("latin-1", "replace")
+                    word = METHODS.get(method) or method.encode("latin-1", "replace")
+                    at = journal.slots_at[slot]
+                    pack_slot(journal.memory, at, 1, trace.start_ns, word, label, path, rule.label)
         except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
-            guard.report("noting the URL rule", error)
-            if guard.off("noting the URL rule"):
-                note = _nothing
+            guard.report(place, error)
+            guarded = not guard.off(place)
         response = dispatch(*arguments)
         try:
             if response.direct_passthrough and trace.direct:
@@ -129,35 +163,7 @@ def _wrap_dispatch(flask_app: Any, note: Callable[[RequestTrace], None]) -> None
         return response
 
     full_dispatch_request.__wrapped__ = dispatch  # type: ignore[attr-defined]
-    flask_app.full_dispatch_request = full_dispatch_request
-
-
-def rule_noter(
-    middleware: Middleware, current: Callable[[], Any], rule_of: Callable[[Any], Any]
-) -> Callable[[RequestTrace], None]:
-    """What notes the URL rule of the current request; the callables are those of ``_rule_finder``."""
-    app = middleware.app
-
-    def note(trace: RequestTrace) -> None:
-        if trace.app is not app:
-            trace.app = app  # the app behind the one that took it answers it
-        matched = rule_of(current())
-        agent = process.agent
-        if matched is None or agent is None:
-            if agent is not None:
-                write(agent, trace, b"")
-            return
-        try:
-            rule: KnownRule = matched._flasktop_known
-        except AttributeError:
-            rule = matched._flasktop_known = KnownRule(matched, middleware.ignores(matched.rule))
-        trace.rule = rule
-        if rule.special:
-            _note_more(agent, trace, rule, middleware)
-        else:
-            write(agent, trace, rule.label)
-
-    return note
+    return full_dispatch_request
 
 
 def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule, middleware: Middleware) -> None:
@@ -174,10 +180,6 @@ def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule, middleware: M
     if trace.cpu_start_ns == UNREAD and rule.credit and not clock.start(trace):
         middleware.read_early()
     write(agent, trace, rule.label)
-
-
-def _nothing(*arguments: Any) -> None:
-    """Takes the place of a hook that was switched off."""
 
 
 def _rule_finder() -> tuple[Callable[[], Any], Callable[[Any], Any]]:

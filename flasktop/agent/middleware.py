@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
     from flask import Flask
 
+SHORT_BODY: Final = 16 * 1024
+"""A request whose body is no longer, and there as a whole, ends when it is handed to the server: that many bytes fit
+into what the system keeps for a connection, so that sending them is no wait for the visitor."""
+
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid
 _current = current_trace.get
@@ -114,7 +118,7 @@ class Middleware:
         if _unsaid:
             guard.flush_log()
         outer = _current()
-        if agent is None or not agent.active or (outer is not None and outer.inside):
+        if agent is None or not agent.active or (outer is not None and outer.inside and not outer.end_ns):
             return self.wsgi_app(environ, start_response)
         try:
             trace = self._begin(agent, environ)
@@ -128,7 +132,6 @@ class Middleware:
             _note_raised(trace, error)
             agent.end(trace)
             raise
-        trace.inside = False
         try:
             return self._answered(agent, trace, result, environ)
         except Exception as error:  # noqa: BLE001 - the guard's: the body goes out as it is
@@ -199,10 +202,16 @@ class Middleware:
                 whole = type(chunks) is list and len(chunks) == 1 and type(chunks[0]) is bytes
                 if whole and not response._on_close and status not in BODILESS and trace.method != "HEAD":
                     sent = len(chunks[0])
-                    trace.status, trace.bytes_sent, trace.first_byte_ns = status, sent, now if sent else 0
+                    trace.plain = status, sent
+                    if sent <= SHORT_BODY and now < agent.turn.due_ns:
+                        agent.finish(trace, now)
+                        return result
+                    trace.inside = False
+                    trace.first_byte_ns = now if sent else 0
                     trace.body = ref(result)
                     callbacks.append(partial(agent.finish, trace))
                     return result
+        trace.inside = False
         if trace.direct:
             flask_answers.note(trace, result, response, self._plain, self.listen)
         body: Iterable[bytes] = wrap(result, environ, trace, agent.finish)

@@ -11,24 +11,25 @@ CREDIT: Final = 512
 class KnownRule:
     """A rule's text, its endpoint's name, the text as the journal's slots hold it; are its requests ignored?
 
-    ``invented`` says that it takes any method. ``credit`` is how many quick requests more have the CPU clock read for
-    them (see ``agent/clock.py``). ``sampled``: the parameters of its next request's statements are told apart (see
-    ``agent/sql/repeats.py``). ``special``: any of these is so, and its next request needs more than a slot; a request
-    asks this alone.
+    ``invented`` says that it takes any method, ``masked`` that paths are not to be kept. ``credit`` is how many quick
+    requests more have the CPU clock read for them (see ``agent/clock.py``). ``sampled``: the parameters of its next
+    request's statements are told apart (see ``agent/sql/repeats.py``). ``special``: any of these is so, and its next
+    request needs more than a slot; a request asks this alone.
     """
 
-    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "route", "sampled", "special")
+    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "masked", "route", "sampled", "special")
 
-    def __init__(self, rule: Any, ignored: bool) -> None:
+    def __init__(self, rule: Any, ignored: bool, masked: bool) -> None:
         self.route: str = rule.rule
         self.endpoint: str = rule.endpoint
         self.label = self.route.encode("utf-8", "replace")
         self.invented = rule.methods is None
         self.ignored = ignored
+        self.masked = masked
         self.change(CREDIT, True)
 
     def change(self, credit: int, sampled: bool) -> None:
         """Set what changes from request to request."""
         self.credit = credit
         self.sampled = sampled
-        self.special = credit > 0 or sampled or self.invented or self.ignored
+        self.special = credit > 0 or sampled or self.invented or self.ignored or self.masked

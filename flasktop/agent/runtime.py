@@ -13,8 +13,7 @@ from time import perf_counter_ns
 from typing import Any, Final
 
 from flasktop.agent import capacity, figures, native
-from flasktop.agent.clock import spend
-from flasktop.agent.clock import stop as stop_clock
+from flasktop.agent.clock import ended as clock_ended
 from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
@@ -52,7 +51,7 @@ class Agent:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.ours = native.fork_mark()
-        self.finish: Callable[[RequestTrace], None] = self.end  # made once, and not for every request
+        self.finish: Callable[..., None] = self.end  # made once, and not for every request
         self.active = False
         self.metering = self.special = False
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
@@ -173,20 +172,18 @@ class Agent:
 
     # -- the hot path's end of it --
 
-    def end(self, trace: RequestTrace) -> None:
-        """Take a request that has ended; its slot is free again. Never raises."""
+    def end(self, trace: RequestTrace, now: int = 0) -> None:
+        """Take a request that has ended, at ``now`` (0: this moment); its slot is free again. Never raises."""
         if trace.end_ns:
             return  # its body is closed twice
-        end_ns = trace.end_ns = perf_counter_ns()
+        end_ns = trace.end_ns = now or perf_counter_ns()
         took_ns = end_ns - trace.start_ns
-        if took_ns >= CPU_GAP_NS or trace.spans is not None:
-            stop_clock(trace, took_ns)
-        elif trace.cpu_start_ns >= 0:
-            spend(trace)
+        if trace.cpu_start_ns >= 0 or took_ns >= CPU_GAP_NS or trace.spans is not None:
+            clock_ended(trace, took_ns)
         if not self.ours[0]:
             return  # a request that forked ends in both processes; it belongs to the parent
+        slot = trace.slot
         try:
-            slot = trace.slot
             if trace.raised is not None:
                 release(self, trace)
             elif slot >= 0:  # the same without a call
@@ -198,8 +195,9 @@ class Agent:
             guard.report("ending a request", error)
             if guard.off("ending a request"):
                 self.switch_off()
-        if len(self.pending) < PENDING_LIMIT:
-            self.pending.append(trace)
+        pending = self.pending
+        if len(pending) < PENDING_LIMIT:
+            pending.append(trace)
         else:
             self.dropped += 1
         if not took_ns & MASK:

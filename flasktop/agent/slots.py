@@ -16,8 +16,8 @@ LATE_NS: Final = 100_000_000
 KILLED_GRACE_S: Final = 2.0
 """A request ended by SystemExit counts as killed only if the worker is gone within this time."""
 
-_pack_slot = SLOT.pack_into
-_METHODS = {name: name.encode() for name in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")}
+pack_slot: Final = SLOT.pack_into
+METHODS: Final = {name: name.encode() for name in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")}
 
 
 def write(agent: Agent, trace: RequestTrace, route: bytes) -> None:
@@ -26,9 +26,9 @@ def write(agent: Agent, trace: RequestTrace, route: bytes) -> None:
     if slot < 0:
         return
     app, path, journal = trace.app, trace.path, agent.journal
-    shown = b"" if app.mask_paths else path.encode() if path.isascii() else path.encode("latin-1", "replace")
-    method = _METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
-    _pack_slot(journal.memory, journal.slots_at[slot], 1, trace.start_ns, method, app.label, shown, route)
+    shown = b"" if app.mask_paths else path.encode("latin-1", "replace")
+    method = METHODS.get(trace.method) or trace.method.encode("latin-1", "replace")
+    pack_slot(journal.memory, journal.slots_at[slot], 1, trace.start_ns, method, app.label, shown, route)
 
 
 def look_after(agent: Agent) -> None:
