@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
 from flasktop.agent.clock import used_us
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
-from flasktop.agent.trace import RequestTrace, SpanRecord
+from flasktop.agent.trace import CPU_GAP_NS, UNREAD, RequestTrace, SpanRecord
 from flasktop.protocol.records import (
     COMMIT,
     ROLLBACK,
@@ -36,6 +36,9 @@ SpanRow = tuple[int, int, int, int, int, int, str, int]
 """The fields of a ``Span``."""
 Sums = tuple[int, int, int, int, int, int]
 """Execute, fetch, commit (or rollback) and connect (or pool wait) in us; statements; rows."""
+_NO_SUMS: Final = (0, 0, 0, 0, 0, 0)
+_TIMES: Final = 4
+"""So many of them are times."""
 
 
 class TraceEncoder:
@@ -48,25 +51,18 @@ class TraceEncoder:
     def trace(self, record: RequestTrace, number: int, now_ns: int) -> TraceRow:
         """A finished request, as it travels: the fields of ``Trace`` in their order."""
         start_ns = record.start_ns
-        duration_us = (record.end_ns - start_ns) // 1000 if record.end_ns > start_ns else 0
-        cpu_us, sql_cpu_us = used_us(record), 0
-        if cpu_us == UNKNOWN:
-            sql_cpu_us = UNKNOWN
-        spans: tuple[SpanRow, ...] = ()
-        folded: tuple[Folded, ...] = ()
-        if record.spans is None:
-            execute_us = fetch_us = other_us = commit_us = statements = rows = 0
+        duration_ns = record.end_ns - start_ns
+        duration_us = duration_ns // 1000 if duration_ns > 0 else 0
+        if record.spans is None and record.cpu_start_ns == UNREAD and duration_ns < CPU_GAP_NS:
+            # Most requests are so short, and ``_times`` would say this of them.
+            cpu_us = duration_us
+            sql_cpu_us = wait_us = execute_us = fetch_us = other_us = commit_us = statements = rows = 0
+            spans: tuple[SpanRow, ...] = ()
+            folded: tuple[Folded, ...] = ()
         else:
-            spans, folded, sums, sql_cpu_ns = self._spans(record)
+            cpu_us, sql_cpu_us, wait_us, sums, spans, folded = self._times(record, duration_us)
             execute_us, fetch_us, commit_us, connect_us, statements, rows = sums
             other_us = commit_us + connect_us
-            if cpu_us != UNKNOWN:
-                sql_cpu_us = min(sql_cpu_ns // 1000, cpu_us)
-        wait_us = UNKNOWN
-        if cpu_us != UNKNOWN:
-            wait_us = duration_us - execute_us - fetch_us - other_us - (cpu_us - sql_cpu_us)
-            if wait_us < 0:
-                wait_us = 0
         request_key = body_key = UNKNOWN
         if record.answer is not None:
             request_key, body_key = answers.keys(record) or (UNKNOWN, UNKNOWN)
@@ -87,6 +83,18 @@ class TraceEncoder:
             status, sent, record.flags, path, record.raised.__name__ if record.raised else "",
             spans, folded, commit_us, request_key, body_key,
         )  # fmt: skip
+
+    def _times(
+        self, record: RequestTrace, duration_us: int
+    ) -> tuple[int, int, int, Sums, tuple[SpanRow, ...], tuple[Folded, ...]]:
+        """CPU, CPU inside SQL and waiting of a request, in us, UNKNOWN where it cannot be told; and its spans."""
+        spans, folded, sums, sql_cpu_ns = self._spans(record) if record.spans is not None else ((), (), _NO_SUMS, 0)
+        cpu_us = used_us(record)
+        if cpu_us == UNKNOWN:
+            return UNKNOWN, UNKNOWN, UNKNOWN, sums, spans, folded
+        sql_cpu_us = min(sql_cpu_ns // 1000, cpu_us)
+        wait_us = duration_us - sum(sums[:_TIMES]) - (cpu_us - sql_cpu_us)
+        return cpu_us, sql_cpu_us, max(wait_us, 0), sums, spans, folded
 
     def outside(self, span: SpanRecord, now_ns: int) -> OutsideSpan:
         """The message of a span outside any request."""
@@ -138,7 +146,8 @@ class TraceEncoder:
             took = (span.execute_ns + 500) // 1000
             fetched = (span.fetch_ns + 500) // 1000
             count = span.rows
-            cpu_ns += span.cpu_ns
+            used = span.cpu_ns
+            cpu_ns += used if used >= 0 else span.execute_ns + span.fetch_ns
             if kind == STATEMENT:
                 execute_us += took
                 fetch_us += fetched

@@ -26,6 +26,7 @@ FRAME_TRACES: Final = 500
 FRAME_SPANS: Final = 5000
 """A frame holds at most so many traces, and ends after the trace that brings it past so many spans."""
 RUNNING_SHOWN: Final = 50
+_DESCRIBING: Final = "describing a request"
 
 
 class Source(Protocol):
@@ -95,12 +96,12 @@ class Recorder:
     def _take(self, pending: deque[RequestTrace], now_ns: int) -> list[TraceRow]:
         traces: list[TraceRow] = []
         spans = 0
-        describe = self._encoder.trace
+        describe, off = self._encoder.trace, guard.off(_DESCRIBING)
         while pending and len(traces) < FRAME_TRACES and spans < FRAME_SPANS:
             record = pending.popleft()
             if record.ignored:
                 continue
-            if guard.off("describing a request"):
+            if off:
                 self.next_number += 1
                 continue
             try:
@@ -112,7 +113,8 @@ class Recorder:
                 if record.taken is not None:
                     self._held.ended(record, trace[ROUTE])
             except Exception as error:  # noqa: BLE001 - the guard's: one odd request must not lose the others
-                guard.report("describing a request", error)
+                guard.report(_DESCRIBING, error)
+                off = guard.off(_DESCRIBING)
             self.next_number += 1
         try:
             self.totals.add(traces)

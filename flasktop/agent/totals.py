@@ -63,6 +63,7 @@ _STATUS: Final = Trace.__struct_fields__.index("status")
 _duration = itemgetter(_DURATION)
 _status = itemgetter(_STATUS)
 _spans = itemgetter(_SPANS)
+_folded = itemgetter(_FOLDED)
 
 
 def _columns(traces: list[TraceRow]) -> tuple[int, ...]:
@@ -136,9 +137,8 @@ class TotalsTable:
                 route = self._routes[number] = _Route(number)
             route.add(rows)
             self._add_spans(chain.from_iterable(map(_spans, rows)), number)
-            for trace in rows:
-                for folded in trace[_FOLDED]:
-                    self._add_folded(folded, number)
+            for folded in chain.from_iterable(map(_folded, rows)):
+                self._add_folded(folded, number)
         self._changed_routes.update(of_routes)
 
     def add_span(self, span: Span, route: int) -> None:

@@ -29,6 +29,9 @@ CPU_GAP_NS: Final = 200_000
 """What ends so soon after a reading of the thread's CPU clock, no database of another process asked, is reckoned as CPU
 time: only Python ran. A reading is a call of the system, and costs the app some 2 us."""
 
+RECKONED: Final = -1
+"""In place of a statement's CPU time: all of its execution and fetching was that."""
+
 UNKNOWN_CPU: Final = -1
 UNREAD: Final = -2
 """In place of a reading of the thread's CPU clock: it says nothing of the request; it was not asked."""
@@ -61,7 +64,8 @@ class Engine:
 
 
 class SpanRecord(msgspec.Struct, gc=False, eq=False):
-    """One database span, times in ns of ``perf_counter_ns``; ``cpu_ns`` is the thread's CPU inside it (0: not read).
+    """One database span, times in ns of ``perf_counter_ns``; ``cpu_ns`` is the thread's CPU inside it (0: not read;
+    RECKONED: as long as it took), ``used_ns`` says it.
 
     ``code`` and ``instruction`` name the line of the user's code (resolved later, off the hot path);
     ``relationship`` is SQLAlchemy's property object of a lazy load; ``rows`` is -1 while nothing was fetched;
@@ -96,8 +100,13 @@ class SpanRecord(msgspec.Struct, gc=False, eq=False):
         """
         return (self.kind, self.text, self.engine.name, id(self.code), self.instruction, id(self.relationship))
 
+    def used_ns(self) -> int:
+        """The thread's CPU inside it so far."""
+        return self.cpu_ns if self.cpu_ns >= 0 else self.execute_ns + self.fetch_ns
+
     def fetched(self, rows: int, fetch_ns: int, cpu_ns: int) -> None:
         """Add ``rows`` and time of a fetch."""
+        self.cpu_ns = self.used_ns()
         self.rows = rows if self.rows < 0 else self.rows + rows
         self.fetch_ns += fetch_ns
         self.cpu_ns += cpu_ns
@@ -140,7 +149,7 @@ class FoldedSum:
         self.errors += span.failure is not None
         self.execute_ns += span.execute_ns
         self.fetch_ns += span.fetch_ns
-        self.cpu_ns += span.cpu_ns
+        self.cpu_ns += span.used_ns()
         self.rows += max(span.rows, 0)
         span.folded = self
 

@@ -58,12 +58,12 @@ class Interval:
         settled = max(self._settled, len(spans) - UNSETTLED)
         for span in spans[self._settled : settled]:
             self._settled_sql += span.execute_ns + span.fetch_ns
-            self._settled_cpu += span.cpu_ns
+            self._settled_cpu += span.used_ns()
         self._settled = settled
         sql, used = self._settled_sql, self._settled_cpu
         for span in spans[settled:]:
             sql += span.execute_ns + span.fetch_ns
-            used += span.cpu_ns
+            used += span.used_ns()
         database = self.trace.database
         under_way = database.under_way() if database is not None else None
         if under_way is not None:

@@ -82,7 +82,7 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
                 rows = 0
             self.rows = rows if row is None else rows + 1
             self.fetch_ns += spent
-            if self.ended_cpu >= 0:
+            if self.cpu_ns >= 0 and self.ended_cpu >= 0:
                 self.cpu_ns += spent
         elif row is None:
             self.took(0, start, spent, -1)
@@ -111,7 +111,7 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
         if spent < CPU_SHORT_NS and self.rows < 0 and self.folded is None and type(rows) is list:
             self.rows = len(rows)
             self.fetch_ns = spent
-            if self.ended_cpu >= 0:
+            if self.cpu_ns >= 0 and self.ended_cpu >= 0:
                 self.cpu_ns += spent
         else:
             self.took(rows, start, spent, cpu)
