@@ -129,9 +129,10 @@ class Trace(Message, frozen=True):
     """One finished request.
 
     ``number`` counts the worker's traces from 0 without gaps. ``start_us`` is how long before ``Frame.mono`` (and
-    ``Frame.at``) the request began. ``duration_us`` runs to the end of the body. ``cpu_us`` is the thread's CPU
-    time in the whole request, ``sql_cpu_us`` the part of it inside SQL, both UNKNOWN where the thread's clock
-    cannot tell (gevent, async views). ``wait_us`` is wall minus SQL minus the CPU outside SQL, never negative.
+    ``Frame.at``) the request began. ``duration_us`` runs to the end of the body: when it was sent, or, where it is one
+    short piece, when the server got that. ``cpu_us`` is the thread's CPU time in the whole request, ``sql_cpu_us`` the
+    part of it inside SQL, both UNKNOWN where the thread's clock cannot tell (gevent, async views). ``wait_us`` is wall
+    minus SQL minus the CPU outside SQL, never negative.
     ``execute_us``, ``fetch_us`` and ``other_us`` (commit, rollback, connect, pool) are sums over all spans, folded
     ones included; ``commit_us`` is the part of ``other_us`` that was commit and rollback; ``statements`` and ``rows``
     count only spans of kind STATEMENT. ``error`` is the exception's class name; ``status`` is 0 when no response was

@@ -17,6 +17,7 @@ from flasktop import FlaskTop
 from flasktop.agent import flask_answers, loop, middleware
 from flasktop.agent.guard import guard
 from flasktop.agent.trace import AppInfo, RequestTrace
+from flasktop.agent.turn import Turn
 from flasktop.protocol.records import CLOSED_EARLY, RAISED, UNKNOWN
 from tests.agent.support import Box, bare_environ, serve, until
 
@@ -29,6 +30,10 @@ def site(response_class: type[Response] | None = None) -> Flask:
     @app.get("/plain")
     def plain() -> str:
         return "plain"
+
+    @app.get("/long")
+    def long() -> bytes:
+        return bytes(middleware.SHORT_BODY + 1)
 
     @app.get("/two")
     def two() -> Response:
@@ -104,9 +109,54 @@ def test_a_body_that_is_closed_twice_ends_one_request(box: Box) -> None:
     assert len(box.traces(2)) == 2
 
 
+def test_a_short_answer_ends_its_request_when_it_is_handed_to_the_server(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the agent's thread is not waiting for an end to have its turn."""
+    app = site()
+    serve(app, "/plain")
+    monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)
+    monkeypatch.setattr(box.agent, "turn", Turn(lambda: None))  # never due
+    result: Any = app(bare_environ("/plain"), lambda *_: lambda _: None)
+    at_hand = list(box.agent.running)
+    result.close()
+
+    assert set(at_hand) == {None}
+    assert [(trace.status, trace.bytes_sent) for trace in box.traces(2)] == [(200, 5)] * 2
+    assert len(box.agent.journal.free_slots) == 512
+
+
+def test_a_short_answer_ends_its_request_when_it_was_sent_where_the_thread_takes_its_turn_then(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the visitor would wait for it."""
+    app = site()
+    serve(app, "/plain")
+    monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)
+    turn = Turn(lambda: None)
+    turn.over(1)  # due since then
+    monkeypatch.setattr(box.agent, "turn", turn)
+    result: Any = app(bare_environ("/plain"), lambda *_: lambda _: None)
+    before = [trace for trace in box.agent.running if trace is not None]
+    result.close()
+
+    assert len(before) == 1 and before[0].end_ns > before[0].first_byte_ns > 0
+
+
+def test_a_long_answer_ends_its_request_when_it_was_sent(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)
+    result: Any = site()(bare_environ("/long"), lambda *_: lambda _: None)
+    before = [trace for trace in box.agent.running if trace is not None]
+    result.close()
+    trace = box.trace()
+
+    assert len(before) == 1
+    assert trace.duration_us >= trace.first_byte_us > 0 and trace.bytes_sent == middleware.SHORT_BODY + 1
+
+
 def test_a_body_that_is_dropped_ends_when_it_was_answered(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)
-    result: Any = site()(bare_environ("/plain"), lambda *_: lambda _: None)
+    result: Any = site()(bare_environ("/long"), lambda *_: lambda _: None)
     box.sample(lambda sample: sample.in_flight == 1)
     del result
     gc.collect()
