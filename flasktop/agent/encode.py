@@ -66,21 +66,14 @@ class TraceEncoder:
         request_key = body_key = UNKNOWN
         if record.answer is not None:
             request_key, body_key = answers.keys(record) or (UNKNOWN, UNKNOWN)
-        first_byte_ns = record.first_byte_ns
-        if record.plain is None:
-            status, sent = record.status, record.bytes_sent
-        else:
-            status, sent = record.plain
-            if sent and not first_byte_ns:
-                first_byte_ns = record.end_ns
         path = record.path
         if record.query or record.app.mask_paths or len(path) > PATH_LIMIT or not path.isascii():
             path = shown_path(record)
         return (
             number, self._routes.id(record), max(now_ns - start_ns, 0) // 1000, duration_us,
-            (first_byte_ns - start_ns) // 1000 if first_byte_ns else UNKNOWN,
+            (record.first_byte_ns - start_ns) // 1000 if record.first_byte_ns else UNKNOWN,
             cpu_us, sql_cpu_us, wait_us, execute_us, fetch_us, other_us, statements, rows,
-            status, sent, record.flags, path, record.raised.__name__ if record.raised else "",
+            record.status, record.bytes_sent, record.flags, path, record.raised.__name__ if record.raised else "",
             spans, folded, commit_us, request_key, body_key,
         )  # fmt: skip
 

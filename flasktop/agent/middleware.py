@@ -202,14 +202,13 @@ class Middleware:
                 whole = type(chunks) is list and len(chunks) == 1 and type(chunks[0]) is bytes
                 if whole and not response._on_close and status not in BODILESS and trace.method != "HEAD":
                     sent = len(chunks[0])
-                    trace.plain = status, sent
+                    trace.status, trace.bytes_sent, trace.first_byte_ns = status, sent, now if sent else 0
                     if sent <= SHORT_BODY and now < agent.turn.due_ns:
                         agent.finish(trace, now)
-                        return result
-                    trace.inside = False
-                    trace.first_byte_ns = now if sent else 0
-                    trace.body = ref(result)
-                    callbacks.append(partial(agent.finish, trace))
+                    else:
+                        trace.inside = False
+                        trace.body = ref(result)
+                        callbacks.append(partial(agent.finish, trace))
                     return result
         trace.inside = False
         if trace.direct:
