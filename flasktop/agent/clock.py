@@ -67,9 +67,10 @@ def _spend(trace: RequestTrace) -> None:
 def used_us(trace: RequestTrace) -> int:
     """CPU time in us of a request that has ended, UNKNOWN where it cannot be told."""
     start_ns, end_ns = trace.cpu_start_ns, trace.cpu_end_ns
-    if start_ns >= 0 and end_ns >= 0:
-        return (end_ns - start_ns) // 1000 if end_ns > start_ns else 0
     took_ns = trace.end_ns - trace.start_ns
+    if start_ns >= 0 and end_ns >= 0:
+        used_ns = min(end_ns - start_ns, took_ns)  # the clock is read a little later than the request ends
+        return used_ns // 1000 if used_ns > 0 else 0
     if start_ns != UNKNOWN_CPU and took_ns < CPU_GAP_NS and trace.spans is None:
         return took_ns // 1000 if took_ns > 0 else 0
     return UNKNOWN

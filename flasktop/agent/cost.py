@@ -183,17 +183,18 @@ def _answer(environ: dict[str, Any], start_response: Any) -> _Closing:
 
 
 def _statement() -> Rehearsed:
-    """Execution and fetch of one statement, recorded; without that they are next to nothing."""
+    """Execution and fetch of one statement, through the listener; without it they are next to nothing."""
+    from flasktop.agent.sql import hooks
     from flasktop.agent.sql.fetch import DEFAULT_FETCH
-    from flasktop.agent.sql.statements import ORM_DEPTH, RECORDED
 
-    def bare(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-        """What the dialect does."""
-
-    watched = RECORDED["do_execute"](Engine("rehearsal", "sqlite"), bare)
+    dialect: Any = SimpleNamespace(
+        dispatch=SimpleNamespace(do_execute=(None,)),
+        do_execute=lambda *arguments: None,
+        _flasktop_engine=Engine("rehearsal", "sqlite"),
+    )
     compiled = SimpleNamespace(string="SELECT 1")
     context: Any = SimpleNamespace(
-        compiled=compiled, statement="SELECT 1", isinsert=False, execution_options={},
+        dialect=dialect, compiled=compiled, statement="SELECT 1", isinsert=False, execution_options={},
         _is_server_side=False, cursor_fetch_strategy=DEFAULT_FETCH,
     )  # fmt: skip
     cursor = SimpleNamespace(fetchall=list)
@@ -207,7 +208,7 @@ def _statement() -> Rehearsed:
             deep(frames - 1)
             return
         context.cursor_fetch_strategy = DEFAULT_FETCH
-        watched(cursor, "SELECT 1", (), context)
+        hooks._do_execute(cursor, "SELECT 1", (), context)
         context.cursor_fetch_strategy.fetchall(result, cursor)
         if trace.spans is not None:
             trace.spans.clear()
@@ -216,11 +217,11 @@ def _statement() -> Rehearsed:
         if frames:
             shallow(frames - 1)
             return
-        bare(cursor, "SELECT 1", (), context)
+        dialect.do_execute(cursor, "SELECT 1", (), context)
         result._soft_close(*cursor.fetchall())
 
     token = current_trace.set(trace)
     try:
-        return _rehearsed(lambda: deep(ORM_DEPTH), lambda: shallow(ORM_DEPTH), meter.executed)
+        return _rehearsed(lambda: deep(hooks.ORM_DEPTH), lambda: shallow(hooks.ORM_DEPTH), meter.executed)
     finally:
         current_trace.reset(token)

@@ -145,7 +145,7 @@ def dispatching(
                 slot = trace.slot
                 if rule.special:
                     _note_more(agent, trace, rule, middleware)
-                elif slot >= 0:  # ``slots.write``, without a call
+                elif slot >= 0:  # ``slots.write``, without a call; where paths are masked, a rule is special
                     journal, method = agent.journal, trace.method
                     path = trace.path.encode("latin-1", "replace")
                     word = METHODS.get(method) or method.encode("latin-1", "replace")

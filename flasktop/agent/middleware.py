@@ -203,8 +203,10 @@ class Middleware:
                 if whole and not response._on_close and status not in BODILESS and trace.method != "HEAD":
                     sent = len(chunks[0])
                     trace.status, trace.bytes_sent, trace.first_byte_ns = status, sent, now if sent else 0
-                    if sent <= SHORT_BODY and now < agent.turn.due_ns:
+                    if sent <= SHORT_BODY:
                         agent.finish(trace, now)
+                        if now > agent.turn.due_ns:
+                            callbacks.append(agent.turn.sent)
                     else:
                         trace.inside = False
                         trace.body = ref(result)

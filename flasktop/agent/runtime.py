@@ -173,7 +173,11 @@ class Agent:
     # -- the hot path's end of it --
 
     def end(self, trace: RequestTrace, now: int = 0) -> None:
-        """Take a request that has ended, at ``now`` (0: this moment); its slot is free again. Never raises."""
+        """Take a request that has ended; its slot is free again. Never raises.
+
+        Args:
+            now: when it ended, where its answer is still to be sent: the visitor must not wait for the thread's turn.
+        """
         if trace.end_ns:
             return  # its body is closed twice
         end_ns = trace.end_ns = now or perf_counter_ns()
@@ -202,7 +206,7 @@ class Agent:
             self.dropped += 1
         if not took_ns & MASK:
             self._measure(trace, end_ns)
-        if end_ns > self.turn.due_ns:
+        if not now and end_ns > self.turn.due_ns:
             self.turn.offer()
 
     def drop(self, trace: RequestTrace) -> None:

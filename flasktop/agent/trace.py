@@ -173,10 +173,10 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     what is remembered of its URL rule, None where none matched, or none is known yet. ``direct``: nobody listens to
     what is said to ``start_response``, since Flask's response tells it; ``response`` is one that hands a file to the
     server, until it has. ``cpu_start_ns`` is UNKNOWN_CPU where the thread's clock says nothing, and UNREAD while it was
-    not asked. ``inside`` is True while the app's callable runs. ``body`` is the app's own, where its end tells that the
-    request has ended. ``thread`` is the ident of the thread that began it; under gevent and eventlet ``greenlet`` is
-    its greenlet instead (weakly: a greenlet that everybody has dropped must be able to end). ``database`` is the last
-    database call that began: whether it still runs, it says itself.
+    not asked. ``inside`` is True while the app's callable runs, and stays so where the request ends with that. ``body``
+    is the app's own, where its end tells that the request has ended. ``thread`` is the ident of the thread that began
+    it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet that everybody has dropped
+    must be able to end). ``database`` is the last database call that began: whether it still runs, it says itself.
     ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and of that chunk (see
     ``agent/answers.py``); ``taken`` are the connections that it took from pools; ``repeats`` numbers the parameters of
     its statements, where the request is sampled for that. As for ``SpanRecord``, nothing that it holds may lead back

@@ -9,7 +9,7 @@ aside when it has ended, and the thread works undisturbed, which it would do bes
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, perf_counter_ns
 from typing import Final
 
 from flasktop.agent import native
@@ -49,6 +49,11 @@ class Turn:
         self._wake()
         if not self.resting:
             self._back.acquire(True, LONGEST_S)
+
+    def sent(self) -> None:
+        """The answer of a request that had ended when the thread was due has been sent: step aside, if it still is."""
+        if perf_counter_ns() > self.due_ns:
+            self.offer()
 
     @property
     def offered(self) -> bool:

@@ -88,3 +88,11 @@ def test_a_slow_request_after_many_quick_ones_has_none_and_the_next_has(
     assert (first.cpu_us, first.wait_us) == (UNKNOWN, UNKNOWN)
     assert second.cpu_us >= 0
     assert second.wait_us >= SLEEP_S * 0.9e6
+
+
+def test_a_request_has_used_no_more_cpu_than_it_took() -> None:
+    """The clock is read a moment after the request has ended."""
+    request = trace.RequestTrace(trace.AppInfo("site"), "GET", "/", "", 1_000_000, cpu_start_ns=5_000)
+    request.end_ns, request.cpu_end_ns = 1_300_000, 308_000
+
+    assert clock.used_us(request) == 300

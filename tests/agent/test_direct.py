@@ -109,38 +109,26 @@ def test_a_body_that_is_closed_twice_ends_one_request(box: Box) -> None:
     assert len(box.traces(2)) == 2
 
 
-def test_a_short_answer_ends_its_request_when_it_is_handed_to_the_server(
-    box: Box, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("due", [False, True], ids=["not due", "due"])
+def test_a_short_answer_ends_its_request_when_the_server_gets_it(
+    box: Box, monkeypatch: pytest.MonkeyPatch, due: bool
 ) -> None:
-    """Where the agent's thread is not waiting for an end to have its turn."""
+    """Whether the agent's thread waits for its turn or not; which it gets when the answer was sent."""
     app = site()
     serve(app, "/plain")
     monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)
-    monkeypatch.setattr(box.agent, "turn", Turn(lambda: None))  # never due
-    result: Any = app(bare_environ("/plain"), lambda *_: lambda _: None)
-    at_hand = list(box.agent.running)
-    result.close()
-
-    assert set(at_hand) == {None}
-    assert [(trace.status, trace.bytes_sent) for trace in box.traces(2)] == [(200, 5)] * 2
-    assert len(box.agent.journal.free_slots) == 512
-
-
-def test_a_short_answer_ends_its_request_when_it_was_sent_where_the_thread_takes_its_turn_then(
-    box: Box, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else the visitor would wait for it."""
-    app = site()
-    serve(app, "/plain")
-    monkeypatch.setattr(middleware, "SLOW_NS", 60_000_000_000)
-    turn = Turn(lambda: None)
-    turn.over(1)  # due since then
+    woken: list[bool] = []
+    turn = Turn(lambda: woken.append(True))
+    turn.over(1 if due else None)
     monkeypatch.setattr(box.agent, "turn", turn)
     result: Any = app(bare_environ("/plain"), lambda *_: lambda _: None)
-    before = [trace for trace in box.agent.running if trace is not None]
+    at_hand, early = list(box.agent.running), list(woken)
     result.close()
 
-    assert len(before) == 1 and before[0].end_ns > before[0].first_byte_ns > 0
+    assert set(at_hand) == {None} and early == []
+    assert woken == [True] * due
+    assert [(trace.status, trace.bytes_sent) for trace in box.traces(2)] == [(200, 5)] * 2
+    assert len(box.agent.journal.free_slots) == 512
 
 
 def test_a_long_answer_ends_its_request_when_it_was_sent(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,9 +131,9 @@ def _seen(engine: Any) -> Engine | None:
     try:
         known = engine.dialect.__dict__.get("_flasktop_engine")
         if known is None:
-            from flasktop.agent.sql import dialects
+            from flasktop.agent.sql import transactions
 
-            known = dialects.adopt(engine)
+            known = transactions.adopt(engine)
         _adopt_pool(engine.pool, known)
         return known  # type: ignore[no-any-return]
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the checkout goes on as ever

@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, event, func, insert, select, text
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Engine
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from flasktop.agent.guard import guard
-from flasktop.agent.sql import hooks, install, masking, recording, statements
+from flasktop.agent.sql import hooks, install, masking, recording
 from flasktop.agent.trace import current_trace, sink
 from tests.agent.sql.conftest import Item, Order, Recorder
 from tests.agent.support import until
@@ -136,7 +134,7 @@ def test_a_huge_statement_is_not_held_whole(sqlite: Engine, recorder: Recorder) 
     with sqlite.connect() as connection:
         connection.exec_driver_sql(f"select length('{'x' * 500_000}')").all()
 
-    assert len(recorder.last.text) == statements.MAX_RAW
+    assert len(recorder.last.text) == hooks.MAX_RAW
 
 
 def test_savepoints_and_rollbacks_to_them_work_and_are_seen(engine: Engine, recorder: Recorder) -> None:
@@ -221,40 +219,7 @@ def test_another_do_execute_listener_keeps_its_place(sqlite: Engine, recorder: R
         assert len(connection.execute(select(Order.id)).all()) == 10
 
     assert len(ran) == 1
-    assert [span.rows for span in recorder.statements] == [10]
-
-
-class Careful(SQLiteDialect_pysqlite):
-    """A dialect that runs statements in its own way, as some do, and leaves the rest to SQLAlchemy's."""
-
-    supports_statement_cache = True
-
-    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        super().do_execute(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
-
-
-@pytest.mark.parametrize("own", [False, True], ids=["sqlalchemy's", "its own"])
-def test_a_connection_from_before_we_came_is_recorded_once(own: bool, recorder: Recorder) -> None:
-    hooks.uninstall()
-    engine = create_engine("sqlite://")
-    if own:
-        engine.dialect.__class__ = Careful
-    with engine.connect() as connection:
-        install()
-        rows = connection.execute(text("select 1 union select 2")).all()
-        connection.execute(text("select 3")).all()
-
-    assert [tuple(row) for row in rows] == [(1,), (2,)]
-    assert [(span.text, span.rows) for span in recorder.statements] == [("select 1 union select 2", 2), ("select 3", 1)]
-
-
-def test_statements_are_the_dialects_own_again_where_nothing_is_hooked() -> None:
-    hooks.uninstall()
-    before = vars(DefaultDialect)["do_execute"]
-    install()
-    assert vars(DefaultDialect)["do_execute"] is not before
-    hooks.uninstall()
-    assert vars(DefaultDialect)["do_execute"] is before
+    assert recorder.statements == []
 
 
 def test_a_listener_that_edits_statements_is_obeyed(sqlite: Engine, recorder: Recorder) -> None:
@@ -299,8 +264,8 @@ def test_a_reckoned_clock_goes_on_by_what_short_statements_take(
 ) -> None:
     """Else their CPU would be told of the slow one that comes after them."""
     for name in ("CPU_SHORT_NS", "CPU_GAP_NS", "CPU_TRUST_NS"):
-        monkeypatch.setattr(statements, name, 60_000_000_000)
-    monkeypatch.setattr(statements, "FORGET_MASK", -1)  # it stays among the slow ones
+        monkeypatch.setattr(hooks, name, 60_000_000_000)
+    monkeypatch.setattr(hooks, "FORGET_MASK", -1)  # it stays among the slow ones
     nap = "select nap(0.02)"
     with sqlite.connect() as connection:
         connection.connection.create_function("nap", 1, time.sleep)
@@ -357,7 +322,7 @@ def test_a_fault_of_ours_neither_repeats_nor_loses_a_statement(
     install()
     sink.active = True
     recording.statements.on = True
-    monkeypatch.setattr(statements, place, broken)
+    monkeypatch.setattr(hooks, place, broken)
     monkeypatch.setattr(guard, "_faults", {})
     try:
         with Session(engine) as session:
@@ -379,7 +344,7 @@ def test_a_place_that_fails_again_and_again_goes_off(sqlite: Engine, monkeypatch
 
     install()
     sink.active = True
-    monkeypatch.setattr(statements, "found", broken)
+    monkeypatch.setattr(hooks, "found", broken)
     monkeypatch.setattr(guard, "_faults", {})
     try:
         with sqlite.connect() as connection:
