@@ -156,7 +156,7 @@ def test_no_request_fails_while_heaps_are_taken(serve: Serve, directory: Path, k
     assert max(gaps) < BOUND_MS and max(pauses) <= BOUND_MS
     assert found.holder == "tests.e2e.heap_app.LEAK" and found.through > LEAKED
     until(lambda: process.children() == [], server.said)
-    assert process.num_fds() <= fds + VISITORS + 2
+    until(lambda: process.num_fds() <= fds + VISITORS + 2, server.said)  # a connection may be closed late
     assert "Traceback" not in server.said() and "Warning" not in server.said(), server.said()
     server.stop()
 

@@ -78,7 +78,7 @@ def mask(text: str, dialect: str = "", limit: int = DEFAULT_LIMIT) -> str:
         limit: at least 1.
     """
     cut = len(text) > WORK
-    tokens = _collapse(_without_signs(_tokens(text[:WORK] if cut else text, dialect)))
+    tokens = _collapse(_apart(_without_signs(_tokens(text[:WORK] if cut else text, dialect))))
     masked = "".join(tokens).strip()
     if len(masked) > limit or (cut and not masked.endswith(CUT)):
         return masked[: max(0, limit - 1)].rstrip(f" {CUT}") + CUT
@@ -156,6 +156,16 @@ def _without_signs(tokens: list[str]) -> list[str]:
                 del out[at]
                 if out[-1] == " " and len(out) > 1 and out[-2] == " ":
                     del out[-1]
+        out.append(token)
+    return out
+
+
+def _apart(tokens: list[str]) -> list[str]:
+    """``- -`` for ``--``, which MySQL takes for a comment where space follows, as it may now that comments are gone."""
+    out: list[str] = []
+    for token in tokens:
+        if token == "-" and out and out[-1] == "-":
+            out.append(" ")
         out.append(token)
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flasktop.agent.sql.masking import mask
@@ -179,6 +179,8 @@ def test_masking_twice_is_masking_once(statement: tuple[str, str], limit: int) -
     st.sampled_from(DIALECTS),
     st.integers(1, 40),
 )
+@example("--#", "mysql", 2)
+@example("a--#b\nc", "mariadb", 40)
 @settings(max_examples=600, deadline=None)
 def test_any_text_is_masked_within_its_limit(text: str, dialect: str, limit: int) -> None:
     once = mask(text, dialect, limit)
