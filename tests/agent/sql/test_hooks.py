@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from flasktop.agent.guard import guard
-from flasktop.agent.sql import hooks, install, masking, recording
+from flasktop.agent.sql import fetch, hooks, install, masking, recording
 from flasktop.agent.trace import current_trace, sink
 from tests.agent.sql.conftest import Item, Order, Recorder
 from tests.agent.support import until
@@ -265,6 +265,7 @@ def test_a_reckoned_clock_goes_on_by_what_short_statements_take(
     """Else their CPU would be told of the slow one that comes after them."""
     for name in ("CPU_SHORT_NS", "CPU_GAP_NS", "CPU_TRUST_NS"):
         monkeypatch.setattr(hooks, name, 60_000_000_000)
+    monkeypatch.setattr(fetch, "CPU_SHORT_NS", 60_000_000_000)  # a fetch that is slow has the clock read
     monkeypatch.setattr(hooks, "FORGET_MASK", -1)  # it stays among the slow ones
     nap = "select nap(0.02)"
     with sqlite.connect() as connection:
