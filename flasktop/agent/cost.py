@@ -131,9 +131,9 @@ def _request() -> Rehearsed:
     agent.journal = stand_in
     middleware = Middleware.rehearsal(_answer, _Closing, _Response)
     rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
+    plain = _Response()
     dispatch = dispatching(lambda: plain, middleware, lambda: rule, lambda found: found)
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""}
-    plain = _Response()
 
     def watched() -> None:
         trace = middleware._begin(agent, environ)

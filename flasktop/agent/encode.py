@@ -139,7 +139,7 @@ class TraceEncoder:
             took = (span.execute_ns + 500) // 1000
             fetched = (span.fetch_ns + 500) // 1000
             count = span.rows
-            used = span.cpu_ns
+            used = span.cpu_ns  # ``used_ns``, without a call
             cpu_ns += used if used >= 0 else span.execute_ns + span.fetch_ns
             if kind == STATEMENT:
                 execute_us += took

@@ -83,18 +83,18 @@ def _wrap(
     """Have ``note`` called before a method of the app; ``answers``: what it returns is the request's response."""
     original = getattr(flask_app, name)
     place = f"noting {name}"
-    guarded = not guard.off(place)
+    on = not guard.off(place)
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        nonlocal guarded
+        nonlocal on
         trace = _current()
-        if trace is None or trace.end_ns or not guarded:
+        if trace is None or trace.end_ns or not on:
             return original(*arguments, **named)
         try:
             note(trace, arguments)
         except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
             guard.report(place, error)
-            guarded = not guard.off(place)
+            on = not guard.off(place)
         result = original(*arguments, **named)
         if answers and trace.direct and getattr(result, "direct_passthrough", False):
             trace.response = result
@@ -111,8 +111,8 @@ def dispatching(
     current: Callable[[], Any],
     rule_of: Callable[[Any], Any],
 ) -> Callable[..., Any]:
-    """``dispatch``, and before it: note the request's URL rule, and write the request into its slot of the black box;
-    after it: note a response that is a file. On every request's path, so in one piece.
+    """``dispatch`` with the request's URL rule noted and its slot of the black box written before, and a response that
+    is a file noted after it. On every request's path, so in one piece.
 
     Args:
         current: returns an object that knows the current request, and ``rule_of`` the rule from that; None where no
@@ -120,13 +120,13 @@ def dispatching(
     """
     app, label = middleware.app, middleware.app.label
     place = "noting the URL rule"
-    guarded = not guard.off(place)
+    on = not guard.off(place)
 
     def full_dispatch_request(*arguments: Any) -> Any:
-        nonlocal guarded
+        nonlocal on
         trace, agent = _current(), process.agent
         # With a rule it is the outer of two requests (a test client in a view) and keeps its own.
-        if trace is None or trace.rule is not None or trace.end_ns or agent is None or not guarded:
+        if trace is None or trace.rule is not None or trace.end_ns or agent is None or not on:
             return dispatch(*arguments)
         try:
             if trace.app is not app:
@@ -138,9 +138,7 @@ def dispatching(
                 try:
                     rule = matched._flasktop_known
                 except AttributeError:
-                    rule = matched._flasktop_known = KnownRule(
-                        matched, middleware.ignores(matched.rule), app.mask_paths
-                    )
+                    rule = _remember(matched, middleware)
                 trace.rule = rule
                 slot = trace.slot
                 if rule.special:
@@ -153,7 +151,7 @@ def dispatching(
                     pack_slot(journal.memory, at, 1, trace.start_ns, word, label, path, rule.label)
         except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
             guard.report(place, error)
-            guarded = not guard.off(place)
+            on = not guard.off(place)
         response = dispatch(*arguments)
         try:
             if response.direct_passthrough and trace.direct:
@@ -164,6 +162,13 @@ def dispatching(
 
     full_dispatch_request.__wrapped__ = dispatch  # type: ignore[attr-defined]
     return full_dispatch_request
+
+
+def _remember(matched: Any, middleware: Middleware) -> KnownRule:
+    """What is remembered of a rule that is met for the first time."""
+    known = KnownRule(matched, middleware.ignores(matched.rule), middleware.app.mask_paths)
+    matched._flasktop_known = known
+    return known
 
 
 def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule, middleware: Middleware) -> None:

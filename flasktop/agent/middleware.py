@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 SHORT_BODY: Final = 16 * 1024
-"""A request whose body is no longer, and there as a whole, ends when it is handed to the server: that many bytes fit
-into what the system keeps for a connection, so that sending them is no wait for the visitor."""
+"""Bytes. A request whose body is no longer than this, and there as a whole, ends when the server gets it: the system
+takes so much for a connection at once, so that the server does not wait for the visitor."""
 
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, Final
 
-from flasktop.agent import capacity, figures, native
-from flasktop.agent.clock import ended as clock_ended
+from flasktop.agent import capacity, clock, figures, native
 from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
@@ -183,7 +182,7 @@ class Agent:
         end_ns = trace.end_ns = now or perf_counter_ns()
         took_ns = end_ns - trace.start_ns
         if trace.cpu_start_ns >= 0 or took_ns >= CPU_GAP_NS or trace.spans is not None:
-            clock_ended(trace, took_ns)
+            clock.ended(trace, took_ns)
         if not self.ours[0]:
             return  # a request that forked ends in both processes; it belongs to the parent
         slot = trace.slot
