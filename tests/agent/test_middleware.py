@@ -496,6 +496,18 @@ def test_paths_are_masked_where_wished(box: Box) -> None:
     assert b"4711" not in box.agent.files.journal.read_bytes()
 
 
+def test_paths_are_masked_where_a_rule_needs_nothing_else(box: Box) -> None:
+    site = flask_site(FLASKTOP_MASK_PATHS=True)
+    app = wrapped(site)
+    serve(app, "/item/3")
+    (known,) = [rule._flasktop_known for rule in site.url_map.iter_rules() if hasattr(rule, "_flasktop_known")]
+    known.change(0, False)  # no clock is to be read for it, and no parameters are to be told apart
+    serve(app, "/item/4711")
+
+    assert {trace.path for trace in box.traces(2)} == {"/item/<int:number>"}
+    assert b"4711" not in box.agent.files.journal.read_bytes()
+
+
 def test_the_path_is_masked_where_an_app_behind_wishes_it(box: Box) -> None:
     inner = flask_site(FLASKTOP_MASK_PATHS=True)
     FlaskTop(inner)
