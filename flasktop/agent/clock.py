@@ -1,9 +1,9 @@
 """When a request's CPU time is worth a call of the system.
 
 Reading a thread's CPU clock costs an app some 2 us, which is a lot for a request that takes 100. One that ends within
-``CPU_GAP_NS`` and asked no database is reckoned as CPU time without it. So for the requests of a URL rule the clock is
-read only while there were slow ones among the last ``CREDIT``: of a slow one after so many quick ones it is said that
-its CPU time is not known.
+``CPU_GAP_NS`` and asked no database is reckoned as CPU time without it. So the requests of a URL rule have the clock
+read only where slow ones before them have earned that, each in proportion to the time that it took: what the readings
+cost is a small part of it. Of a slow one after many quick ones it is said that its CPU time is not known.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
 from typing import Final
 
-from flasktop.agent.rules import CREDIT
+from flasktop.agent.rules import CREDIT, MOST_CREDIT
 from flasktop.agent.trace import CPU_GAP_NS, UNKNOWN_CPU, RequestTrace
 from flasktop.protocol.records import UNKNOWN
 
 WORTH_NS: Final = 1_000_000
 """A request that took longer earns its rule credit, as does one that asked a database."""
-MOST_CREDIT: Final = 8 * CREDIT
+EARNS_NS: Final = 200_000
+"""For so much of the time of one that took long, one more has the clock read, twice: it costs a fiftieth of that."""
 
 
 def start(trace: RequestTrace) -> bool:
@@ -33,21 +34,25 @@ def start(trace: RequestTrace) -> bool:
     return True
 
 
+def in_time(trace: RequestTrace) -> bool:
+    """Whether a request's rule is known so soon that ``start`` could read the clock now."""
+    return perf_counter_ns() - trace.start_ns < CPU_GAP_NS
+
+
 def ended(trace: RequestTrace, took_ns: int) -> None:
-    """A request has ended for which the clock was read, or which was slow, or asked a database."""
-    if took_ns >= CPU_GAP_NS or trace.spans is not None:
-        _stop(trace, took_ns)
-    else:
-        _spend(trace)
-
-
-def _stop(trace: RequestTrace, took_ns: int) -> None:
-    """Read it for a request that has ended and was slow, or asked a database; those after it have theirs read, too."""
-    if trace.cpu_start_ns >= 0 and trace.thread == get_ident():
+    """A request has ended: read the clock for it where it was read before, and have it read for those of its rule."""
+    asked = trace.spans is not None
+    if trace.cpu_start_ns >= 0 and (asked or took_ns >= CPU_GAP_NS) and trace.thread == get_ident():
         trace.cpu_end_ns = thread_time_ns()
     rule = trace.rule
-    if rule is not None and (trace.spans is not None or took_ns > WORTH_NS):
-        rule.change(min(rule.credit + CREDIT, MOST_CREDIT), rule.sampled)
+    if rule is None:
+        return
+    if asked:
+        rule.asked(took_ns)
+    elif took_ns > WORTH_NS:
+        rule.change(min(rule.credit + took_ns // EARNS_NS, MOST_CREDIT), rule.sampled)
+    elif rule.credit and trace.cpu_start_ns >= 0:
+        rule.change(rule.credit - 1, rule.sampled)
 
 
 def wanted(trace: RequestTrace) -> None:
@@ -55,13 +60,6 @@ def wanted(trace: RequestTrace) -> None:
     rule = trace.rule
     if rule is not None:
         rule.change(max(rule.credit, CREDIT), rule.sampled)
-
-
-def _spend(trace: RequestTrace) -> None:
-    """A request that had the clock read was quick: one less of its rule has it read."""
-    rule = trace.rule
-    if rule is not None and rule.credit:
-        rule.change(rule.credit - 1, rule.sampled)
 
 
 def used_us(trace: RequestTrace) -> int:

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from statistics import median
 from time import thread_time_ns
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from flasktop.agent import meter
 from flasktop.agent.guard import guard
-from flasktop.agent.slots import write
+from flasktop.agent.rules import KnownRule
 from flasktop.agent.trace import AppInfo, Engine, RequestTrace, current_trace
 from flasktop.protocol.blackbox import SLOT
 
@@ -121,28 +121,33 @@ class _Closing(list[bytes]):
 
 
 def _request() -> Rehearsed:
-    from flasktop.agent.flask_hooks import dispatching
-    from flasktop.agent.middleware import Middleware
+    from flasktop.agent import flask_hooks, middleware
     from flasktop.agent.runtime import Agent
 
     agent = Agent(os.getpid())
     agent.running = [None]
     stand_in: Any = SimpleNamespace(memory=bytearray(SLOT.size), slots_at=[0], free_slots=[0])
     agent.journal = stand_in
-    middleware = Middleware.rehearsal(_answer, _Closing, _Response)
-    rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
+    agent.active, agent.special = True, False
     plain = _Response()
-    dispatch = dispatching(lambda: plain, middleware, lambda: rule, lambda found: found)
+    made = middleware.Middleware.rehearsal(_answer, _Closing, _Response)
+    rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
+    rule._flasktop_known = KnownRule(rule, False, False)
+    rule._flasktop_known.change(0, False)
+    context = SimpleNamespace(request=SimpleNamespace(url_rule=rule))
+    dispatch = _with_agent(flask_hooks.dispatching, agent)(lambda: plain, made, lambda: context)
+
+    def app(environ: dict[str, Any], start_response: Any) -> _Closing:
+        dispatch()
+        return _answer(environ, start_response)
+
+    made.wsgi_app = app
+    serve = _with_agent(middleware.Middleware.__call__, agent)
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""}
 
     def watched() -> None:
-        trace = middleware._begin(agent, environ)
-        slot, trace.slot = trace.slot, -1  # the one that would be written is the app's
-        dispatch()
-        trace.slot = slot
-        write(agent, trace, b"/")
-        result = _answer(environ, _start_response)
-        for _ in middleware._answered(agent, trace, result, environ):
+        result = serve(made, environ, _start_response)
+        for _ in result:
             pass
         result.close()
         agent.pending.clear()
@@ -158,6 +163,12 @@ def _request() -> Rehearsed:
         return _rehearsed(watched, bare, meter.beginning, meter.ending)
     finally:
         current_trace.reset(token)
+
+
+def _with_agent(function: Callable[..., Any], agent: Any) -> Callable[..., Any]:
+    """The same code, for which this process's agent is another one."""
+    ours: Any = function
+    return FunctionType(ours.__code__, {**ours.__globals__, "process": SimpleNamespace(agent=agent)})
 
 
 def _rehearsed(watched: Callable[[], object], bare: Callable[[], object], *parts: deque[int]) -> Rehearsed:

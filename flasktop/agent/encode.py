@@ -9,7 +9,7 @@ from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
 from flasktop.agent.clock import used_us
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
-from flasktop.agent.trace import CPU_GAP_NS, UNREAD, RequestTrace, SpanRecord
+from flasktop.agent.trace import CPU_GAP_NS, Finished, QuickRequest, RequestTrace, SpanRecord
 from flasktop.protocol.records import (
     COMMIT,
     ROLLBACK,
@@ -53,16 +53,8 @@ class TraceEncoder:
         start_ns = record.start_ns
         duration_ns = record.end_ns - start_ns
         duration_us = duration_ns // 1000 if duration_ns > 0 else 0
-        if record.spans is None and record.cpu_start_ns == UNREAD and duration_ns < CPU_GAP_NS:
-            # Most requests are so short, and ``_times`` would say this of them.
-            cpu_us = duration_us
-            sql_cpu_us = wait_us = execute_us = fetch_us = other_us = commit_us = statements = rows = 0
-            spans: tuple[SpanRow, ...] = ()
-            folded: tuple[Folded, ...] = ()
-        else:
-            cpu_us, sql_cpu_us, wait_us, sums, spans, folded = self._times(record, duration_us)
-            execute_us, fetch_us, commit_us, connect_us, statements, rows = sums
-            other_us = commit_us + connect_us
+        cpu_us, sql_cpu_us, wait_us, sums, spans, folded = self._times(record, duration_us)
+        execute_us, fetch_us, commit_us, connect_us, statements, rows = sums
         request_key = body_key = UNKNOWN
         if record.answer is not None:
             request_key, body_key = answers.keys(record) or (UNKNOWN, UNKNOWN)
@@ -72,9 +64,23 @@ class TraceEncoder:
         return (
             number, self._routes.id(record), max(now_ns - start_ns, 0) // 1000, duration_us,
             (record.first_byte_ns - start_ns) // 1000 if record.first_byte_ns else UNKNOWN,
-            cpu_us, sql_cpu_us, wait_us, execute_us, fetch_us, other_us, statements, rows,
+            cpu_us, sql_cpu_us, wait_us, execute_us, fetch_us, commit_us + connect_us, statements, rows,
             record.status, record.bytes_sent, record.flags, path, record.raised.__name__ if record.raised else "",
             spans, folded, commit_us, request_key, body_key,
+        )  # fmt: skip
+
+    def quick(self, record: QuickRequest, number: int, now_ns: int) -> TraceRow:
+        """The same of one that ended as most do."""
+        start_ns, sent, path = record.start_ns, record.bytes_sent, record.path
+        duration_ns = record.end_ns - start_ns
+        duration_us = duration_ns // 1000 if duration_ns > 0 else 0
+        cpu_us, nothing = (duration_us, 0) if duration_ns < CPU_GAP_NS else (UNKNOWN, UNKNOWN)
+        if record.query or record.app.mask_paths or len(path) > PATH_LIMIT or not path.isascii():
+            path = shown_path(record)
+        return (
+            number, self._routes.id(record), max(now_ns - start_ns, 0) // 1000, duration_us,
+            duration_us if sent else UNKNOWN, cpu_us, nothing, nothing, 0, 0, 0, 0, 0,
+            record.status, sent, 0, path, "", (), (), 0, UNKNOWN, UNKNOWN,
         )  # fmt: skip
 
     def _times(
@@ -193,7 +199,7 @@ class TraceEncoder:
         return execute_us, fetch_us, commit_us, connect_us, statements, rows
 
 
-def shown_path(record: RequestTrace) -> str:
+def shown_path(record: Finished) -> str:
     """The request's path as it is shown: decoded from WSGI's latin-1, cut, values of the query string masked."""
     if record.app.mask_paths:
         return record.rule.route if record.rule is not None else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flasktop.agent import clock
@@ -70,7 +69,7 @@ def register(flask_app: Flask, middleware: Middleware) -> None:
             "Call FlaskTop(app), init_app(app) or Middleware(app.wsgi_app) once for each app.",
         )
     flask_app.extensions[EXTENSION] = middleware
-    dispatch: Any = dispatching(flask_app.full_dispatch_request, middleware, *_rule_finder())
+    dispatch: Any = dispatching(flask_app.full_dispatch_request, middleware, _context_finder())
     flask_app.full_dispatch_request = dispatch  # type: ignore[method-assign]
     _wrap(flask_app, "handle_user_exception", _note_exception)
     _wrap(flask_app, "handle_exception", _note_exception, answers=True)
@@ -105,18 +104,12 @@ def _wrap(
     setattr(flask_app, name, wrapped)
 
 
-def dispatching(
-    dispatch: Callable[..., Any],
-    middleware: Middleware,
-    current: Callable[[], Any],
-    rule_of: Callable[[Any], Any],
-) -> Callable[..., Any]:
+def dispatching(dispatch: Callable[..., Any], middleware: Middleware, current: Callable[[], Any]) -> Callable[..., Any]:
     """``dispatch`` with the request's URL rule noted and its slot of the black box written before, and a response that
     is a file noted after it. On every request's path, so in one piece.
 
     Args:
-        current: returns an object that knows the current request, and ``rule_of`` the rule from that; None where no
-            rule matched. See ``_rule_finder``.
+        current: returns an object whose ``request`` is Flask's current one. See ``_context_finder``.
     """
     app, label = middleware.app, middleware.app.label
     place = "noting the URL rule"
@@ -131,7 +124,7 @@ def dispatching(
         try:
             if trace.app is not app:
                 trace.app = app  # the app behind the one that took it answers it
-            matched = rule_of(current())
+            matched = current().request.url_rule
             if matched is None:
                 write(agent, trace, b"")
             else:
@@ -140,19 +133,17 @@ def dispatching(
                 except AttributeError:
                     rule = _remember(matched, middleware)
                 trace.rule = rule
-                slot = trace.slot
                 if rule.special:
                     _note_more(agent, trace, rule, middleware)
-                elif slot >= 0:  # ``slots.write``, without a call; where paths are masked, a rule is special
+                elif (slot := trace.slot) >= 0:  # ``slots.write``, in place; where paths are masked, a rule is special
                     journal, method = agent.journal, trace.method
                     path = trace.path.encode("latin-1", "replace")
                     word = METHODS.get(method) or method.encode("latin-1", "replace")
-                    at = journal.slots_at[slot]
-                    pack_slot(journal.memory, at, 1, trace.start_ns, word, label, path, rule.label)
+                    pack_slot(journal.memory, journal.slots_at[slot], 1, trace.start_ns, word, label, path, rule.label)
         except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
             guard.report(place, error)
             on = not guard.off(place)
-        response = dispatch(*arguments)
+        response = dispatch(*arguments) if arguments else dispatch()  # without a tuple, Python makes it in place
         try:
             if response.direct_passthrough and trace.direct:
                 trace.response = response
@@ -182,24 +173,37 @@ def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule, middleware: M
         trace.ignored = True
         release(agent, trace)
         return
-    if trace.cpu_start_ns == UNREAD and rule.credit and not clock.start(trace):
+    if rule.credit and not (clock.start(trace) if trace.cpu_start_ns == UNREAD else clock.in_time(trace)):
         middleware.read_early()
     write(agent, trace, rule.label)
 
 
-def _rule_finder() -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """What returns an object that knows the current request, and what returns the request's rule from that.
+class _Proxied:
+    """Its ``request`` is the current one, by Werkzeug's documented way through its proxies."""
 
-    The proxy's own object, at a fifth of the proxy's cost. From Flask 2.2 to 3.1 it is an attribute of what a context
-    variable holds; elsewhere ``_get_current_object`` is Werkzeug's documented way through its proxies.
+    __slots__ = ("_of_proxy",)
+
+    def __init__(self, of_proxy: Callable[[], Any]) -> None:
+        self._of_proxy = of_proxy
+
+    @property
+    def request(self) -> Any:
+        return self._of_proxy()
+
+
+def _context_finder() -> Callable[[], Any]:
+    """What returns an object whose ``request`` is the current request.
+
+    From Flask 2.2 to 3.1 that is what a context variable holds, at a fifth of a proxy's cost.
     """
     from flask import globals as flask_globals  # the app is a Flask app, so this is loaded
     from flask import request
 
     variable = vars(flask_globals).get("_cv_request")
-    if not isinstance(variable, ContextVar):
-        return cast(Any, request)._get_current_object, attrgetter("url_rule")
-    return variable.get, attrgetter("request.url_rule")
+    if isinstance(variable, ContextVar):
+        return variable.get
+    proxied = _Proxied(cast(Any, request)._get_current_object)
+    return lambda: proxied
 
 
 def _note_exception(trace: RequestTrace, arguments: tuple[Any, ...]) -> None:

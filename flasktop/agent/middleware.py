@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from http import HTTPStatus
 from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
-from flasktop.agent import flask_answers, flask_hooks
+from flasktop.agent import clock, flask_answers, flask_hooks
 from flasktop.agent.answers import SLOW_NS
-from flasktop.agent.body import BODILESS, length, wrap
+from flasktop.agent.body import BODILESS, wrap
+from flasktop.agent.clock import WORTH_NS
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import decoded
 from flasktop.agent.guard import guard
-from flasktop.agent.meter import beginning
+from flasktop.agent.meter import MASK, beginning
 from flasktop.agent.process import process, start
-from flasktop.agent.rules import CREDIT
 from flasktop.agent.runtime import Agent
 from flasktop.agent.slots import release
 from flasktop.agent.slots import write as _write_slot
-from flasktop.agent.trace import UNKNOWN_CPU, AppInfo, RequestTrace, current_trace
+from flasktop.agent.starting import counting_starter, starter
+from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, AppInfo, QuickRequest, RequestTrace, current_trace
+from flasktop.protocol.blackbox import SLOT_FREE
 from flasktop.protocol.records import RAISED
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 SHORT_BODY: Final = 16 * 1024
 """Bytes. A request whose body is no longer than this, and there as a whole, ends when the server gets it: the system
 takes so much for a connection at once, so that the server does not wait for the visitor."""
+
+EARLY: Final = 32
+"""For so many requests the CPU clock is read as soon as they begin, after one that was dispatched late."""
 
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid
@@ -93,7 +97,7 @@ class Middleware:
         direct = self.direct = self._deaf = plain is not None
         self._plain = plain or frozenset()
         self._closing = closing
-        self.hears: Hears | None = None if direct else _counting_starter
+        self.hears: Hears | None = None if direct else counting_starter
         self._always_special = not direct or self._ignores is not None
         self.read_early()  # an app's first requests are long in coming to be dispatched
 
@@ -105,39 +109,122 @@ class Middleware:
         made.wsgi_app = wsgi_app
         made._ignores = None
         made.settings = Settings()
+        made._enabled = True
         made._set_way(closing, frozenset({response}))
+        made.early, made.special = 0, False
         return made
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Serve one request (PEP 3333)."""
-        if not self._enabled:
-            return self.wsgi_app(environ, start_response)
-        agent = process.agent
-        if agent is None or not agent.ours[0]:
-            agent = start(self.settings, environ)
-        if _unsaid:
-            guard.flush_log()
-        outer = _current()
-        if agent is None or not agent.active or (outer is not None and outer.inside and not outer.end_ns):
+        """Serve one request (PEP 3333).
+
+        In one piece, since all requests come by here: each function more, and each object, costs them a microsecond
+        or so in cold caches. What only some of them need is elsewhere.
+        """
+        agent, outer = process.agent, _current()
+        if (
+            agent is None
+            or agent.special
+            or self.special
+            or not agent.ours[0]
+            or (outer is not None and not outer.end_ns)
+            or _unsaid
+        ):
+            agent, trace = self._prepared(agent, outer, environ)
+        else:
+            try:
+                method, path, query = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]
+                if script := environ["SCRIPT_NAME"]:
+                    path = script + path
+                slot = agent.journal.free_slots.pop()
+                trace = RequestTrace(self.app, method, path, query, perf_counter_ns(), slot, get_ident(), True)
+                agent.running[slot] = trace
+                _set_current(trace)
+            except Exception:  # noqa: BLE001 - the guard's: there it is done with care, and a fault is reported
+                trace = self._begun(agent, environ)
+        if agent is None or trace is None:
             return self.wsgi_app(environ, start_response)
         try:
-            trace = self._begin(agent, environ)
-        except Exception as error:  # noqa: BLE001 - the guard's: an environ that we cannot read is still the app's
-            self._failed("beginning a request", error)
-            return self.wsgi_app(environ, start_response)
-        try:
-            wsgi_app, hear = self.wsgi_app, self.hears
-            result = wsgi_app(environ, start_response if hear is None else hear(trace, start_response))
+            hear = self.hears
+            result = self.wsgi_app(environ, start_response if hear is None else hear(trace, start_response))
         except BaseException as error:
             _note_raised(trace, error)
             agent.end(trace)
             raise
         try:
-            return self._answered(agent, trace, result, environ)
+            now = perf_counter_ns()
+            took_ns = now - trace.start_ns
+            response: Any = None
+            if (
+                trace.direct
+                and type(result) is self._closing
+                # What it closes last is the response that is sent, whoever made that.
+                and type(response := getattr(result._callbacks[-1], "__self__", None)) in self._plain  # type: ignore[attr-defined]
+                and took_ns < SLOW_NS  # a slow one's body is looked at (answers.py)
+                and type(chunks := response.response) is list
+                and len(chunks) == 1
+                and type(chunks[0]) is bytes
+                and not response._on_close
+                and (status := response._status_code) not in BODILESS
+                and trace.method != "HEAD"
+            ):
+                sent = len(chunks[0])
+                if sent > SHORT_BODY or process.agent is not agent:  # or this is a child of its process
+                    return self._end_when_sent(agent, trace, result, response, environ)
+                trace.end_ns = now
+                slot, rule = trace.slot, trace.rule
+                if (
+                    slot >= 0
+                    and took_ns < WORTH_NS
+                    and trace.cpu_start_ns == UNREAD
+                    and trace.spans is None
+                    and trace.taken is None
+                    and trace.raised is None
+                    and not trace.flags
+                    and rule is not None
+                ):
+                    agent.pending.append(
+                        QuickRequest(
+                            trace.app, rule, trace.method, trace.path, trace.query, trace.start_ns, now, status, sent
+                        )
+                    )
+                else:
+                    trace.status, trace.bytes_sent, trace.first_byte_ns = status, sent, now if sent else 0
+                    clock.ended(trace, took_ns)
+                    agent.pending.append(trace)
+                if slot >= 0:  # ``slots.release``, without a call
+                    agent.running[slot] = None
+                    journal = agent.journal
+                    journal.memory[journal.slots_at[slot]] = SLOT_FREE
+                    journal.free_slots.append(slot)
+                if now > agent.turn.due_ns or not took_ns & MASK:
+                    agent.attend(trace, result._callbacks)  # type: ignore[attr-defined]
+                return result
+            return self._answered(agent, trace, result, response, environ)
         except Exception as error:  # noqa: BLE001 - the guard's: the body goes out as it is
             self._failed("wrapping a body", error)
             agent.end(trace)
             return result
+
+    def _prepared(
+        self, agent: Agent | None, outer: RequestTrace | None, environ: dict[str, Any]
+    ) -> tuple[Agent | None, RequestTrace | None]:
+        """The agent, started where there is none, and a request that has begun; None where it is not recorded."""
+        if not self._enabled:
+            return None, None
+        if agent is None or not agent.ours[0]:
+            agent = start(self.settings, environ)
+        if _unsaid:
+            guard.flush_log()
+        if agent is None or not agent.active or (outer is not None and outer.inside and not outer.end_ns):
+            return None, None
+        return agent, self._begun(agent, environ)
+
+    def _begun(self, agent: Agent, environ: dict[str, Any]) -> RequestTrace | None:
+        try:
+            return self._begin(agent, environ)
+        except Exception as error:  # noqa: BLE001 - the guard's: an environ that we cannot read is still the app's
+            self._failed("beginning a request", error)
+            return None
 
     def _begin(self, agent: Agent, environ: dict[str, Any]) -> RequestTrace:
         try:
@@ -178,40 +265,31 @@ class Middleware:
         if self.early > 0:
             self.early -= 1
             self.special = self._always_special or self.early > 0
-        agent.special = agent.greenlet_now is not None
+        agent.special = agent.greenlet_now is not None or not agent.active
         if agent.metering:
             agent.metering = False
             beginning.append(perf_counter_ns() - trace.start_ns)
         if agent.turn.resting:
             agent.turn.rouse()
 
-    def _answered(
-        self, agent: Agent, trace: RequestTrace, result: Iterable[bytes], environ: dict[str, Any]
+    def _end_when_sent(
+        self, agent: Agent, trace: RequestTrace, result: Any, response: Any, environ: dict[str, Any]
     ) -> Iterable[bytes]:
-        """The body to give to the server: the app's own where it tells when it is closed and its length is known."""
-        response: Any = None
-        if trace.direct and type(result) is self._closing:
-            closing: Any = result
-            callbacks = closing._callbacks
-            # What it closes last is the response that is sent, whoever made that.
-            response = getattr(callbacks[-1], "__self__", None) if callbacks else None
-            now = perf_counter_ns()
-            # A slow one's body is looked at (answers.py); one without a slot would not be missed if it were dropped.
-            if type(response) in self._plain and now - trace.start_ns < SLOW_NS and trace.slot >= 0:
-                chunks, status = response.response, response._status_code
-                whole = type(chunks) is list and len(chunks) == 1 and type(chunks[0]) is bytes
-                if whole and not response._on_close and status not in BODILESS and trace.method != "HEAD":
-                    sent = len(chunks[0])
-                    trace.status, trace.bytes_sent, trace.first_byte_ns = status, sent, now if sent else 0
-                    if sent <= SHORT_BODY:
-                        agent.finish(trace, now)
-                        if now > agent.turn.due_ns:
-                            callbacks.append(agent.turn.sent)
-                    else:
-                        trace.inside = False
-                        trace.body = ref(result)
-                        callbacks.append(partial(agent.finish, trace))
-                    return result
+        """A long answer, all of it at hand: Werkzeug tells when it was sent."""
+        if trace.slot < 0:  # if the body were dropped, it would not be missed
+            return self._answered(agent, trace, result, response, environ)
+        trace.status, trace.bytes_sent = response._status_code, len(response.response[0])
+        trace.first_byte_ns = perf_counter_ns() if trace.bytes_sent else 0
+        trace.inside = False
+        trace.body = ref(result)
+        result._callbacks.append(partial(agent.finish, trace))
+        body: Iterable[bytes] = result
+        return body
+
+    def _answered(
+        self, agent: Agent, trace: RequestTrace, result: Iterable[bytes], response: Any, environ: dict[str, Any]
+    ) -> Iterable[bytes]:
+        """The body to give to the server where it is looked at on its way: the app's own, wrapped."""
         trace.inside = False
         if trace.direct:
             flask_answers.note(trace, result, response, self._plain, self.listen)
@@ -220,67 +298,24 @@ class Middleware:
 
     def listen(self) -> None:
         """From now on, note what is said to ``start_response``: not all responses tell it beforehand."""
-        self.hears = _starter
+        self.hears = starter
         self._deaf = False
+        self._always_special = self.special = True
 
     def read_early(self) -> None:
         """Read the CPU clock of the next requests before they are dispatched, since that takes long."""
-        self.early = CREDIT
+        self.early = EARLY
         self.special = True
 
     def _failed(self, place: str, error: Exception) -> None:
         guard.report(place, error)
         if guard.off(place):
             self._enabled = False
+            self._always_special = self.special = True
 
     def ignores(self, route: str) -> bool:
         """Whether requests to a URL rule are not recorded."""
         return self.settings.ignores(route)
-
-
-def _starter(trace: RequestTrace, start_response: StartResponse) -> StartResponse:
-    """The server's ``start_response``, noting what the app says to it."""
-
-    def started(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
-        # First the server: where it refuses (headers sent already), what it has sent stays what it was.
-        write = start_response(status, headers, *rest, **named) if rest or named else start_response(status, headers)
-        trace.headers = headers
-        code = _STATUSES.get(status)
-        trace.status = code if code is not None else _status(status, trace.status)
-        return write
-
-    return started
-
-
-def _counting_starter(trace: RequestTrace, start_response: StartResponse) -> StartResponse:
-    """The same for an app that may send its body through what the server's ``start_response`` returns."""
-    noting = _starter(trace, start_response)
-
-    def started(*arguments: Any, **named: Any) -> Any:
-        write = noting(*arguments, **named)
-
-        def counted(data: bytes) -> object:
-            if not trace.bytes_sent:
-                trace.first_byte_ns = perf_counter_ns()
-            trace.bytes_sent += length(data)
-            return write(data)
-
-        return counted
-
-    return started
-
-
-_STATUSES: Final = {
-    f"{status.value} {said}": status.value for status in HTTPStatus for said in (status.phrase, status.phrase.upper())
-}
-
-
-def _status(status: Any, before: int) -> int:
-    """The code of a status line that is not everyday; what is none is for the server to refuse."""
-    try:
-        return int(status[:3])
-    except Exception:  # noqa: BLE001 - any object may come as a status
-        return before
 
 
 def _note_raised(trace: RequestTrace, error: BaseException) -> None:

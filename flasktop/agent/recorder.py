@@ -14,7 +14,7 @@ from flasktop.agent.guard import guard
 from flasktop.agent.journal import Journal
 from flasktop.agent.tables import Routes, Statements
 from flasktop.agent.totals import ROUTE, STATEMENTS, TotalsTable
-from flasktop.agent.trace import RequestTrace, sink
+from flasktop.agent.trace import Finished, QuickRequest, RequestTrace, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode
 from flasktop.protocol.messages import Frame, Totals
 from flasktop.protocol.records import UNKNOWN, InFlight, OutsideSpan, Sample
@@ -32,7 +32,7 @@ _DESCRIBING: Final = "describing a request"
 class Source(Protocol):
     """What the recorder needs of the agent."""
 
-    pending: deque[RequestTrace]
+    pending: deque[Finished]
     running: list[RequestTrace | None]
     dropped: int
     apps: list[str]
@@ -93,29 +93,32 @@ class Recorder:
             if not more:
                 return
 
-    def _take(self, pending: deque[RequestTrace], now_ns: int) -> list[TraceRow]:
+    def _take(self, pending: deque[Finished], now_ns: int) -> list[TraceRow]:
         traces: list[TraceRow] = []
         spans = 0
-        describe, off = self._encoder.trace, guard.off(_DESCRIBING)
+        describe, describe_quick, off = self._encoder.trace, self._encoder.quick, guard.off(_DESCRIBING)
         while pending and len(traces) < FRAME_TRACES and spans < FRAME_SPANS:
             record = pending.popleft()
-            if record.ignored:
-                continue
-            if off:
-                self.next_number += 1
-                continue
             try:
-                trace = describe(record, self.next_number, now_ns)
-                traces.append(trace)
-                if record.spans is not None:
-                    spans += len(record.spans)
-                    self._statements += trace[STATEMENTS]
-                if record.taken is not None:
-                    self._held.ended(record, trace[ROUTE])
+                if off:
+                    self.next_number += isinstance(record, QuickRequest) or not record.ignored
+                elif isinstance(record, QuickRequest):
+                    number = self.next_number
+                    self.next_number += 1
+                    traces.append(describe_quick(record, number, now_ns))
+                elif not record.ignored:
+                    number = self.next_number
+                    self.next_number += 1
+                    trace = describe(record, number, now_ns)
+                    traces.append(trace)
+                    if record.spans is not None:
+                        spans += len(record.spans)
+                        self._statements += trace[STATEMENTS]
+                    if record.taken is not None:
+                        self._held.ended(record, trace[ROUTE])
             except Exception as error:  # noqa: BLE001 - the guard's: one odd request must not lose the others
                 guard.report(_DESCRIBING, error)
                 off = guard.off(_DESCRIBING)
-            self.next_number += 1
         try:
             self.totals.add(traces)
         except Exception as error:  # noqa: BLE001 - the guard's: sums that are wrong are still better than no detail

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 CREDIT: Final = 512
-"""For so many of a rule's requests after a slow one the CPU clock is read."""
+"""For so many of a rule's first requests, and of those after one that asked a database, the CPU clock is read."""
+MOST_CREDIT: Final = 8 * CREDIT
+SAMPLED: Final = 15
+"""Of a rule's requests that ask a database, those are followed by a sampled one whose duration has these bits clear."""
 
 
 class KnownRule:
@@ -33,3 +36,9 @@ class KnownRule:
         self.credit = credit
         self.sampled = sampled
         self.special = credit > 0 or sampled or self.invented or self.ignored or self.masked
+
+    def asked(self, took_ns: int) -> None:
+        """One of its requests has asked a database: the next have the clock read, and are sampled now and then."""
+        sampled = self.sampled or not took_ns & SAMPLED
+        if sampled != self.sampled or self.credit < MOST_CREDIT:
+            self.change(min(self.credit + CREDIT, MOST_CREDIT), sampled)

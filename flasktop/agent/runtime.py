@@ -27,9 +27,8 @@ from flasktop.agent.sampler import GcClock, SamplerLoader
 from flasktop.agent.server import Server
 from flasktop.agent.slots import release
 from flasktop.agent.sql.executed import SEEN
-from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, sink
+from flasktop.agent.trace import Finished, RequestTrace, sink
 from flasktop.agent.turn import Turn
-from flasktop.protocol.blackbox import SLOT_FREE
 from flasktop.protocol.messages import Hello, Totals
 from flasktop.protocol.records import UNKNOWN
 from flasktop.rendezvous import WorkerFiles, process_created
@@ -39,12 +38,26 @@ PENDING_LIMIT: Final = 20_000
 """Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
 
 
-class Agent:
+class _Hot:
+    """What each request touches of its agent. In slots, which lie side by side: a dict of so many entries does not."""
+
+    __slots__ = ("journal", "ours", "pending", "running", "special", "turn")
+
+    journal: Journal
+    ours: Any
+    pending: deque[Finished]
+    running: list[RequestTrace | None]
+    special: bool
+    turn: Turn
+
+
+class Agent(_Hot):
     """One worker's agent. ``active`` is False where it could not start: requests then pass untouched.
 
     ``greenlet_now`` says which greenlet runs, where threads are greenlets; ``hub_thread`` is the ident of the native
     thread that runs them all, and ``hub_native`` what the system calls it. ``ours[0]`` is 0 in a forked child.
-    ``stopping`` asks its thread to end; ``special`` says that the next request needs more than most to begin.
+    ``stopping`` asks its thread to end; ``special`` says that the next request needs
+    more than most to begin: an agent that is not ``active`` is always so.
     """
 
     def __init__(self, pid: int) -> None:
@@ -52,14 +65,14 @@ class Agent:
         self.ours = native.fork_mark()
         self.finish: Callable[..., None] = self.end  # made once, and not for every request
         self.active = False
-        self.metering = self.special = False
+        self.metering = False
+        self.special = True
         self.greenlet_now: Callable[[], weakref.ref[Any]] | None = None
         self.hub_thread = self.hub_native = 0
         self.capacity = UNKNOWN
-        self.pending: deque[RequestTrace] = deque()
+        self.pending = deque()
         self.dropped = 0
-        self.journal: Journal
-        self.running: list[RequestTrace | None] = []
+        self.running = []
         self.killed: deque[tuple[float, int]] = deque()
         self.paths: Paths
         self._undoing: list[Callable[[], None]] = []
@@ -84,7 +97,6 @@ class Agent:
         self.hub = native.hub()
         if self._greenlets:
             self.greenlet_now = native.current_greenlet()
-            self.special = True
         self.hub_thread = native.original("_thread", "get_ident")()
         self.hub_native = native.original("_thread", "get_native_id")()
         self._environ_label = server_label(environ, self._greenlets)
@@ -131,12 +143,14 @@ class Agent:
         sink.span_cap = settings.max_spans
         sink.seen_cap = SEEN if "explain" in settings.grants else 0
         sink.active = self.active = True
+        self.special = self.greenlet_now is not None
         self._stopped.acquire()
         native.start_thread(self._run)
 
     def _undo(self) -> None:
         """Leave nothing of a start that failed."""
         sink.active = self.active = False
+        self.special = True
         while self._undoing:
             with contextlib.suppress(OSError):
                 self._undoing.pop()()
@@ -144,6 +158,7 @@ class Agent:
     def switch_off(self) -> None:
         """Record nothing more in this process."""
         sink.active = self.active = False
+        self.special = True
         sink.seen_cap = 0
         self.pending.clear()
         sink.outside.clear()
@@ -171,42 +186,43 @@ class Agent:
 
     # -- the hot path's end of it --
 
-    def end(self, trace: RequestTrace, now: int = 0) -> None:
-        """Take a request that has ended; its slot is free again. Never raises.
-
-        Args:
-            now: when it ended, where its answer is still to be sent: the visitor must not wait for the thread's turn.
-        """
+    def end(self, trace: RequestTrace) -> None:
+        """Take a request that has ended; its slot is free again. Never raises."""
         if trace.end_ns:
             return  # its body is closed twice
-        end_ns = trace.end_ns = now or perf_counter_ns()
+        end_ns = trace.end_ns = perf_counter_ns()
         took_ns = end_ns - trace.start_ns
-        if trace.cpu_start_ns >= 0 or took_ns >= CPU_GAP_NS or trace.spans is not None:
-            clock.ended(trace, took_ns)
+        clock.ended(trace, took_ns)
         if not self.ours[0]:
             return  # a request that forked ends in both processes; it belongs to the parent
-        slot = trace.slot
         try:
-            if trace.raised is not None:
-                release(self, trace)
-            elif slot >= 0:  # the same without a call
-                self.running[slot] = None
-                journal = self.journal
-                journal.memory[journal.slots_at[slot]] = SLOT_FREE
-                journal.free_slots.append(slot)
+            release(self, trace)
         except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
             guard.report("ending a request", error)
             if guard.off("ending a request"):
                 self.switch_off()
-        pending = self.pending
-        if len(pending) < PENDING_LIMIT:
-            pending.append(trace)
-        else:
-            self.dropped += 1
-        if not took_ns & MASK:
-            self._measure(trace, end_ns)
-        if not now and end_ns > self.turn.due_ns:
-            self.turn.offer()
+        self.pending.append(trace)
+        self.attend(trace, None)
+
+    def attend(self, trace: RequestTrace, callbacks: list[Callable[[], object]] | None) -> None:
+        """Now and then a request that has ended does more.
+
+        One in 16, by chance: it tells how long its end took, has the next to begin timed, and sees to it that not too
+        many wait for the agent's thread. And it steps aside where that is due: after the server has called
+        ``callbacks``, the answer's, since the visitor must not wait for that.
+        """
+        end_ns = trace.end_ns
+        if not (end_ns - trace.start_ns) & MASK:
+            self.metering = self.special = True
+            while len(self.pending) > PENDING_LIMIT:
+                self.pending.pop()
+                self.dropped += 1
+            ending.append(perf_counter_ns() - end_ns)
+        if end_ns > self.turn.due_ns:
+            if callbacks is None:
+                self.turn.offer()
+            else:
+                callbacks.append(self.turn.sent)
 
     def drop(self, trace: RequestTrace) -> None:
         """End a request whose body was dropped and never closed, when it was answered. In the agent's thread."""
@@ -215,13 +231,6 @@ class Agent:
         trace.end_ns = max(trace.first_byte_ns, trace.start_ns + 1)
         release(self, trace)
         self.pending.append(trace)
-
-    def _measure(self, trace: RequestTrace, end_ns: int) -> None:
-        """One in 16, by chance: how long its end took; and the next to begin is timed, the next of its rule sampled."""
-        self.metering = self.special = True
-        if trace.rule is not None:
-            trace.rule.change(trace.rule.credit, True)
-        ending.append(perf_counter_ns() - end_ns)
 
     # -- the thread --
 
@@ -261,6 +270,7 @@ class Agent:
     def _end(self) -> None:
         try:
             sink.active = self.active = False
+            self.special = True
             sink.seen_cap, sink.rouse = 0, None
             self.turn.over(None)
             self.gc_clock.remove()
@@ -281,6 +291,7 @@ class Agent:
         """In a forked child: close what was inherited, touch nothing that is shared with the parent."""
         if self.active:
             self.active = False
+            self.special = True
             sink.rouse = None
             self.gc_clock.remove()
             self.server.abandon()

@@ -22,7 +22,7 @@ from flasktop.protocol.records import (
 )
 
 if TYPE_CHECKING:
-    from flasktop.agent.trace import RequestTrace, SpanRecord
+    from flasktop.agent.trace import Finished, SpanRecord
 
 CACHED_KEYS: Final = 4096
 CACHED_TEXT: Final = 4 * 1024 * 1024
@@ -51,7 +51,7 @@ class Routes:
         self._ids: dict[RouteKey, int] = {}
         self._count = 0
 
-    def id(self, trace: RequestTrace) -> int:
+    def id(self, trace: Finished) -> int:
         """The id of the trace's route."""
         key = key_of(trace)
         known = self._ids.get(key)
@@ -62,7 +62,7 @@ class Routes:
         wanted = frozenset(ids)
         return frozenset(key for key, number in list(self._ids.items()) if number in wanted)
 
-    def _new(self, key: RouteKey, trace: RequestTrace) -> int:
+    def _new(self, key: RouteKey, trace: Finished) -> int:
         app = trace.app.name
         rule = trace.rule
         if rule is None:
@@ -87,7 +87,7 @@ class Routes:
         return definition.id
 
 
-def key_of(trace: RequestTrace) -> RouteKey:
+def key_of(trace: Finished) -> RouteKey:
     """The route of a request: known after routing; until then that of one without a rule."""
     rule = trace.rule
     return (trace.app.name, trace.method, rule.route) if rule is not None else (trace.app.name, None, None)

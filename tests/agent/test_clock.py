@@ -56,9 +56,9 @@ def slow_after(box: Box, monkeypatch: pytest.MonkeyPatch, quick: int) -> list[Tr
     """A slow request after so many quick ones where credit lasts for four, and another slow one after it."""
     monkeypatch.setattr(rules, "CREDIT", 4)
     monkeypatch.setattr(clock, "CREDIT", 4)
-    monkeypatch.setattr("flasktop.agent.middleware.CREDIT", 1)
-    monkeypatch.setattr("flasktop.agent.runtime.CPU_GAP_NS", 10_000_000)
+    monkeypatch.setattr("flasktop.agent.middleware.EARLY", 1)
     monkeypatch.setattr(clock, "CPU_GAP_NS", 10_000_000)
+    monkeypatch.setattr(clock, "WORTH_NS", 10_000_000)  # a quick one may take a millisecond on a busy machine
     app = site()
     for _ in range(quick):
         serve(app, "/quick")

@@ -109,7 +109,7 @@ def test_what_begins_badly_is_not_begun_any_more(world: Box, monkeypatch: pytest
 
 
 def test_a_rule_that_cannot_be_noted_changes_nothing(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flask_hooks, "_rule_finder", lambda: (fails, fails))
+    monkeypatch.setattr(flask_hooks, "_context_finder", lambda: fails)
     app = flask_site()
     FlaskTop(app)
     for _ in range(LIMIT + 5):

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from flasktop import FlaskTop
-from flasktop.agent import runtime
+from flasktop.agent import rules
 from flasktop.agent.sql import repeats
 from flasktop.agent.sql.repeats import digest_of
 from flasktop.protocol.records import UNKNOWN, Trace
@@ -102,10 +102,10 @@ def test_only_some_requests_are_looked_at(box: Box, sqlite: Engine, monkeypatch:
             connection.execute(text("SELECT 1"))
 
     app = shop(view)
-    monkeypatch.setattr(runtime, "MASK", -1)  # none takes 0 ns
+    monkeypatch.setattr(rules, "SAMPLED", -1)  # none takes 0 ns
     for _ in range(2):
         serve(app, "/orders")
-    monkeypatch.setattr(runtime, "MASK", 0)
+    monkeypatch.setattr(rules, "SAMPLED", 0)
     for _ in range(2):
         serve(app, "/orders")
 
