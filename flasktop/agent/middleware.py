@@ -34,7 +34,7 @@ SHORT_BODY: Final = 16 * 1024
 """Bytes. A request whose body is no longer than this, and there as a whole, ends when the server gets it: the system
 takes so much for a connection at once, so that the server does not wait for the visitor."""
 
-EARLY: Final = 32
+EARLY: Final = 8
 """For so many requests the CPU clock is read as soon as they begin, after one that was dispatched late."""
 
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from flasktop import FlaskTop
-from flasktop.agent import clock, rules, trace
+from flasktop.agent import clock, middleware, rules, trace
 from flasktop.protocol.records import UNKNOWN, Trace
 from tests.agent.support import Box, serve, until
 
@@ -102,3 +102,44 @@ def test_a_request_has_used_no_more_cpu_than_it_took() -> None:
     request.end_ns, request.cpu_end_ns = 1_300_000, 308_000
 
     assert clock.used_us(request) == 300
+
+
+def of_rule(credit: int, cpu_start_ns: int = trace.UNREAD) -> trace.RequestTrace:
+    """A request of a rule with so much credit."""
+
+    class Rule:
+        rule, endpoint, methods = "/", "view", ("GET",)
+
+    request = trace.RequestTrace(trace.AppInfo("site"), "GET", "/", "", 1, cpu_start_ns=cpu_start_ns)
+    request.rule = rules.KnownRule(Rule, False, False)
+    request.rule.change(credit, False)
+    return request
+
+
+@pytest.mark.parametrize(("took_ms", "credit"), [(1, 0), (2, 2), (100, 100), (60_000, rules.MOST_CREDIT)])
+def test_a_slow_request_earns_credit_in_proportion(took_ms: int, credit: int) -> None:
+    request = of_rule(0)
+    clock.ended(request, took_ms * 1_000_000)
+
+    assert request.rule is not None and request.rule.credit == credit
+
+
+def test_a_request_that_is_not_slow_spends_credit() -> None:
+    """Also one that took so long that its clock was worth reading."""
+    request = of_rule(2, cpu_start_ns=1)
+    clock.ended(request, 2 * trace.CPU_GAP_NS)
+
+    assert request.rule is not None and request.rule.credit == 1
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
+def test_the_clock_is_read_early_while_requests_are_dispatched_late(
+    box: Box, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    monkeypatch.setattr(clock, "in_time", lambda _: not late)
+    app = site()
+    ours = app.extensions["flasktop"]
+    for _ in range(middleware.EARLY):
+        serve(app, "/quick")
+
+    assert (ours.early > 0, ours.special) == (late, late)

@@ -1,0 +1,128 @@
+"""The way that most requests go: quick, told as any other, and left where something is to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from flask import Flask
+from sqlalchemy import create_engine, text
+
+from flasktop import FlaskTop
+from flasktop.agent import middleware
+from flasktop.agent.trace import QuickRequest
+from flasktop.protocol.records import UNKNOWN
+from tests.agent.support import Box, bare_environ, serve
+
+NEVER_NS = 60_000_000_000
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[QuickRequest]:
+    """The records of quick requests; on a machine so busy that none is quick, too."""
+    made: list[QuickRequest] = []
+
+    def noting(*fields: Any) -> QuickRequest:
+        made.append(QuickRequest(*fields))
+        return made[-1]
+
+    monkeypatch.setattr(middleware, "QuickRequest", noting)
+    monkeypatch.setattr(middleware, "WORTH_NS", NEVER_NS)
+    monkeypatch.setattr(middleware, "SLOW_NS", NEVER_NS)
+    return made
+
+
+def site(view: Callable[..., Any], **config: Any) -> Flask:
+    app = Flask("site")
+    app.config.update(config)
+    app.add_url_rule("/<word>", "said", view)
+    app.logger.disabled = True
+    FlaskTop(app)
+    return app
+
+
+def settle(app: Flask, box: Box, path: str = "/plain") -> None:
+    """Serve one request, and have the next find nothing that only some requests need."""
+    serve(app, path)
+    ours: Any = app.extensions["flasktop"]
+    ours.early, ours.special, box.agent.special = 0, False, False
+    for rule in app.url_map.iter_rules():
+        if (known := getattr(rule, "_flasktop_known", None)) is not None:
+            known.change(0, False)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["shown", "masked"])
+@pytest.mark.parametrize("path", ["/plain", "/empty", "/pl%C3%A4in", "/" + "long" * 200])
+def test_it_is_told_as_any_other(
+    box: Box, monkeypatch: pytest.MonkeyPatch, quick: list[QuickRequest], path: str, masked: bool
+) -> None:
+    app = site(lambda word: ("" if word == "empty" else word, 202), FLASKTOP_MASK_PATHS=masked)
+    environ = {**bare_environ(unquote(path, "latin-1")), "SCRIPT_NAME": "/under", "QUERY_STRING": "q=secret"}
+    for worth_ns in (0, NEVER_NS):
+        settle(app, box)
+        monkeypatch.setattr(middleware, "WORTH_NS", worth_ns)
+        result: Any = app(dict(environ), lambda *_: lambda _: None)
+        result.close()
+    _, long, _, short = box.traces(4)
+
+    assert len(quick) == 1
+    said = ("route", "status", "bytes_sent", "flags", "path", "error", "spans", "folded", "statements", "rows")
+    assert [getattr(long, name) for name in said] == [getattr(short, name) for name in said]
+    assert short.status == 202 and "secret" not in short.path
+    for one in (long, short):
+        assert one.first_byte_us == (UNKNOWN if path == "/empty" else one.duration_us)
+        assert (one.cpu_us, one.wait_us) in ((one.duration_us, 0), (UNKNOWN, UNKNOWN))
+
+
+def asks(word: str) -> str:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1")).all()
+    return word
+
+
+def takes(word: str) -> str:
+    with engine.connect():
+        return word
+
+
+def fails(word: str) -> str:
+    raise ZeroDivisionError
+
+
+engine = create_engine("sqlite://")
+
+
+@pytest.mark.parametrize("view", [asks, takes, fails])
+def test_one_that_did_more_keeps_its_record(box: Box, quick: list[QuickRequest], view: Callable[..., Any]) -> None:
+    app = site(lambda word: view(word) if word == "more" else word)
+    settle(app, box)
+    serve(app, "/more")
+    told = box.traces(2)[-1]
+
+    assert quick == []
+    assert told.error == ("ZeroDivisionError" if view is fails else "")
+    assert told.status == (500 if view is fails else 200)
+    assert told.statements == (1 if view is asks else 0)
+
+
+def test_what_no_rule_matches_keeps_its_record(box: Box, quick: list[QuickRequest]) -> None:
+    app = site(lambda word: word)
+    settle(app, box)
+    serve(app, "/no/such")
+
+    assert quick == []
+    assert box.route(box.traces(2)[-1]).method == "*"
+
+
+def test_requests_one_after_the_other_are_quick(box: Box, quick: list[QuickRequest]) -> None:
+    """But for those that follow one whose end was timed, or that wake the agent's thread."""
+    app = site(lambda word: word)
+    settle(app, box)
+    for _ in range(200):
+        serve(app, "/plain")
+
+    assert len(quick) > 100
+    assert len(box.traces(201)) == 201
+    assert len(box.agent.journal.free_slots) == 512 and not any(box.agent.running)
