@@ -2,8 +2,9 @@
 
 Reading a thread's CPU clock costs an app some 2 us, which is a lot for a request that takes 100. One that ends within
 ``CPU_GAP_NS`` and asked no database is reckoned as CPU time without it. So the requests of a URL rule have the clock
-read only where slow ones before them have earned that, each in proportion to the time that it took: what the readings
-cost is a small part of it. Of a slow one after many quick ones it is said that its CPU time is not known.
+read only where others before them have earned that: one that asked a database for the next ``CREDIT``, a slow one for
+some in proportion to the time that it took, so that the readings cost a small part of it. Of a slow one after more
+quick ones than that it is said that its CPU time is not known.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from flasktop.agent.trace import CPU_GAP_NS, UNKNOWN_CPU, RequestTrace
 from flasktop.protocol.records import UNKNOWN
 
 WORTH_NS: Final = 1_000_000
-"""A request that took longer earns its rule credit: for each of these, one more has the clock read. So where all take
-that long, all have it, and where few do (Python hands threads the interpreter for 5 ms), it costs the others little."""
+"""A request that took longer earns its rule credit, as does one that asked a database."""
+EARNS_NS: Final = 40_000
+"""For so much of the time of one that took long, one more has the clock read, twice: some 4 us, a tenth of that."""
 
 
 def start(trace: RequestTrace) -> bool:
@@ -47,9 +49,9 @@ def ended(trace: RequestTrace, took_ns: int) -> None:
     if rule is None:
         return
     if asked:
-        rule.asked(took_ns)
+        rule.asked()
     elif took_ns > WORTH_NS:
-        rule.change(min(rule.credit + took_ns // WORTH_NS, MOST_CREDIT), rule.sampled)
+        rule.change(min(rule.credit + took_ns // EARNS_NS, MOST_CREDIT), rule.sampled)
     elif rule.credit and trace.cpu_start_ns >= 0:
         rule.change(rule.credit - 1, rule.sampled)
 

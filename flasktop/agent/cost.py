@@ -1,9 +1,9 @@
 """What our hooks cost the app's own threads, estimated: rehearsed once, scaled by what the app's requests meet.
 
 The agent's thread can read its own clock; what a request or a statement pays for being watched is too little, and in
-too many places, to be timed each time. So the same functions that requests and statements go through are timed here, on
-stand-ins that touch neither the journal nor the app: what they take when nothing disturbs them, and which share of it
-belongs to those parts that ``meter`` times in the app now and then. How much longer these take in the app, all do.
+too many places, to be timed each time. So the same functions that most requests and statements go through are timed
+here, on stand-ins that touch neither the journal nor the app: what they take when nothing disturbs them, and what those
+parts take that ``meter`` times in the app now and then. How much longer these take in the app, all do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from statistics import median
 from time import thread_time_ns
-from types import FunctionType, SimpleNamespace
+from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from flasktop.agent import meter
@@ -34,7 +34,8 @@ _PLACE: Final = "measuring our own cost"
 
 
 class Rehearsed(NamedTuple):
-    """CPU ns in a tight loop: of all that is ours in one request or statement, and of the parts that are metered."""
+    """CPU ns in a tight loop: of all that is ours in one request or statement, and of the parts that are metered, where
+    they are (the beginning of a request that is metered is longer than that of others)."""
 
     whole_ns: float
     metered_ns: float
@@ -130,19 +131,22 @@ def _request() -> Rehearsed:
     agent.journal = stand_in
     agent.active, agent.special = True, False
     plain = _Response()
-    made = middleware.Middleware.rehearsal(_answer, _Closing, _Response)
+    ours = {"process": SimpleNamespace(agent=agent), "_unsaid": ()}  # nothing is logged in the agent's thread
+    made: Any = middleware.Middleware.rehearsal(_answer, _Closing, _Response)
+    made._prepared = MethodType(_copy(middleware.Middleware._prepared, ours), made)
+    made._lost = _fail
     rule = SimpleNamespace(rule="/", endpoint="answer", methods={"GET"})
     rule._flasktop_known = KnownRule(rule, False, False)
     rule._flasktop_known.change(0, False)
     context = SimpleNamespace(request=SimpleNamespace(url_rule=rule))
-    dispatch = _with_agent(flask_hooks.dispatching, agent)(lambda: plain, made, lambda: context)
+    dispatch = _copy(flask_hooks.dispatching, ours)(lambda: plain, made, lambda: context)
 
     def app(environ: dict[str, Any], start_response: Any) -> _Closing:
         dispatch()
         return _answer(environ, start_response)
 
     made.wsgi_app = app
-    serve = _with_agent(middleware.Middleware.__call__, agent)
+    serve = _copy(middleware.Middleware.__call__, ours)
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""}
 
     def watched() -> None:
@@ -165,10 +169,15 @@ def _request() -> Rehearsed:
         current_trace.reset(token)
 
 
-def _with_agent(function: Callable[..., Any], agent: Any) -> Callable[..., Any]:
-    """The same code, for which this process's agent is another one."""
-    ours: Any = function
-    return FunctionType(ours.__code__, {**ours.__globals__, "process": SimpleNamespace(agent=agent)})
+def _copy(function: Callable[..., Any], ours: dict[str, Any]) -> Callable[..., Any]:
+    """The same code, which finds ``ours`` among its module's names."""
+    copied: Any = function
+    return FunctionType(copied.__code__, {**copied.__globals__, **ours})
+
+
+def _fail(agent: object, trace: object, error: Exception) -> None:
+    """A fault of the rehearsal is none of the app's requests'."""
+    raise error
 
 
 def _rehearsed(watched: Callable[[], object], bare: Callable[[], object], *parts: deque[int]) -> Rehearsed:

@@ -35,7 +35,7 @@ SHORT_BODY: Final = 16 * 1024
 takes so much for a connection at once, so that the server does not wait for the visitor."""
 
 EARLY: Final = 8
-"""For so many requests the CPU clock is read as soon as they begin, after one that was dispatched late."""
+"""For so many requests the CPU clock is read as soon as they begin: an app's first, and after one dispatched late."""
 
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid
@@ -94,7 +94,7 @@ class Middleware:
         Then we hear of the request again when Flask has matched it and when Flask has answered it: what is not needed
         before is done there, and of most answers Werkzeug tells when they are closed.
         """
-        direct = self.direct = self._deaf = plain is not None
+        direct = self.direct = plain is not None
         self._plain = plain or frozenset()
         self._closing = closing
         self.hears: Hears | None = None if direct else counting_starter
@@ -157,8 +157,9 @@ class Middleware:
             if (
                 trace.direct
                 and type(result) is self._closing
+                and (callbacks := result._callbacks)  # type: ignore[attr-defined]
                 # What it closes last is the response that is sent, whoever made that.
-                and type(response := getattr(result._callbacks[-1], "__self__", None)) in self._plain  # type: ignore[attr-defined]
+                and type(response := getattr(callbacks[-1], "__self__", None)) in self._plain
                 and took_ns < SLOW_NS  # a slow one's body is looked at (answers.py)
                 and type(chunks := response.response) is list
                 and len(chunks) == 1
@@ -197,12 +198,11 @@ class Middleware:
                     journal.memory[journal.slots_at[slot]] = SLOT_FREE
                     journal.free_slots.append(slot)
                 if now > agent.turn.due_ns or not took_ns & MASK:
-                    agent.attend(trace, result._callbacks)  # type: ignore[attr-defined]
+                    agent.attend(trace, callbacks)
                 return result
             return self._answered(agent, trace, result, response, environ)
         except Exception as error:  # noqa: BLE001 - the guard's: the body goes out as it is
-            self._failed("wrapping a body", error)
-            agent.end(trace)
+            self._lost(agent, trace, error)
             return result
 
     def _prepared(
@@ -239,7 +239,7 @@ class Middleware:
             slot = agent.journal.free_slots.pop()
         except IndexError:
             slot = -1  # more in flight than slots: it is recorded when it ends
-        trace = RequestTrace(self.app, method, path, query, perf_counter_ns(), slot, get_ident(), self._deaf)
+        trace = RequestTrace(self.app, method, path, query, perf_counter_ns(), slot, get_ident(), self.hears is None)
         if slot >= 0:
             agent.running[slot] = trace
         if self.special or agent.special:
@@ -282,7 +282,7 @@ class Middleware:
         trace.first_byte_ns = perf_counter_ns() if trace.bytes_sent else 0
         trace.inside = False
         trace.body = ref(result)
-        result._callbacks.append(partial(agent.finish, trace))
+        result._callbacks.append(partial(agent.end, trace))
         body: Iterable[bytes] = result
         return body
 
@@ -293,19 +293,26 @@ class Middleware:
         trace.inside = False
         if trace.direct:
             flask_answers.note(trace, result, response, self._plain, self.listen)
-        body: Iterable[bytes] = wrap(result, environ, trace, agent.finish)
+        body: Iterable[bytes] = wrap(result, environ, trace, agent.end)
         return body
 
     def listen(self) -> None:
         """From now on, note what is said to ``start_response``: not all responses tell it beforehand."""
         self.hears = starter
-        self._deaf = False
         self._always_special = self.special = True
 
     def read_early(self) -> None:
         """Read the CPU clock of the next requests before they are dispatched, since that takes long."""
         self.early = EARLY
         self.special = True
+
+    def _lost(self, agent: Agent, trace: RequestTrace, error: Exception) -> None:
+        """The app has answered, and what we do then has failed."""
+        if trace.end_ns:
+            agent.failed(error)
+            return
+        self._failed("wrapping a body", error)
+        agent.end(trace)
 
     def _failed(self, place: str, error: Exception) -> None:
         guard.report(place, error)

@@ -7,20 +7,19 @@ from typing import Any, Final
 CREDIT: Final = 512
 """For so many of a rule's first requests, and of those after one that asked a database, the CPU clock is read."""
 MOST_CREDIT: Final = 8 * CREDIT
-SAMPLED: Final = 15
-"""Of a rule's requests that ask a database, those are followed by a sampled one whose duration has these bits clear."""
 
 
 class KnownRule:
     """A rule's text, its endpoint's name, the text as the journal's slots hold it; are its requests ignored?
 
-    ``invented`` says that it takes any method, ``masked`` that paths are not to be kept. ``credit`` is how many quick
-    requests more have the CPU clock read for them (see ``agent/clock.py``). ``sampled``: the parameters of its next
-    request's statements are told apart (see ``agent/sql/repeats.py``). ``special``: any of these is so, and its next
-    request needs more than a slot; a request asks this alone.
+    ``asks``: one of its requests has asked a database. ``invented`` says that it takes any method, ``masked`` that
+    paths are not to be kept. ``credit`` is how many quick requests more have the CPU clock read for them (see
+    ``agent/clock.py``). ``sampled``: the parameters of its next request's statements are told apart (see
+    ``agent/sql/repeats.py``). ``special``: any of these but ``asks`` is so, and its next request needs more than a
+    slot; a request asks this alone.
     """
 
-    __slots__ = ("credit", "endpoint", "ignored", "invented", "label", "masked", "route", "sampled", "special")
+    __slots__ = ("asks", "credit", "endpoint", "ignored", "invented", "label", "masked", "route", "sampled", "special")
 
     def __init__(self, rule: Any, ignored: bool, masked: bool) -> None:
         self.route: str = rule.rule
@@ -29,6 +28,7 @@ class KnownRule:
         self.invented = rule.methods is None
         self.ignored = ignored
         self.masked = masked
+        self.asks = False
         self.change(CREDIT, True)
 
     def change(self, credit: int, sampled: bool) -> None:
@@ -37,8 +37,8 @@ class KnownRule:
         self.sampled = sampled
         self.special = credit > 0 or sampled or self.invented or self.ignored or self.masked
 
-    def asked(self, took_ns: int) -> None:
-        """One of its requests has asked a database: the next have the clock read, and are sampled now and then."""
-        sampled = self.sampled or not took_ns & SAMPLED
-        if sampled != self.sampled or self.credit < MOST_CREDIT:
-            self.change(min(self.credit + CREDIT, MOST_CREDIT), sampled)
+    def asked(self) -> None:
+        """One of its requests has asked a database: the next have the clock read."""
+        self.asks = True
+        if self.credit < MOST_CREDIT:
+            self.change(min(self.credit + CREDIT, MOST_CREDIT), self.sampled)

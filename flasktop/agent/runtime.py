@@ -35,7 +35,7 @@ from flasktop.rendezvous import WorkerFiles, process_created
 
 STOP_WAIT_S: Final = 0.1
 PENDING_LIMIT: Final = 20_000
-"""Finished requests that wait for the agent's thread; beyond, they are dropped and counted."""
+"""Finished requests that wait for the agent's thread; beyond, the newest are dropped and counted, now and then."""
 
 
 class _Hot:
@@ -63,7 +63,6 @@ class Agent(_Hot):
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.ours = native.fork_mark()
-        self.finish: Callable[..., None] = self.end  # made once, and not for every request
         self.active = False
         self.metering = False
         self.special = True
@@ -198,22 +197,29 @@ class Agent(_Hot):
         try:
             release(self, trace)
         except Exception as error:  # noqa: BLE001 - the guard's: at the interpreter's end the file may be closed
-            guard.report("ending a request", error)
-            if guard.off("ending a request"):
-                self.switch_off()
+            self.failed(error)
         self.pending.append(trace)
         self.attend(trace, None)
+
+    def failed(self, error: Exception) -> None:
+        """The end of a request could not be noted."""
+        guard.report("ending a request", error)
+        if guard.off("ending a request"):
+            self.switch_off()
 
     def attend(self, trace: RequestTrace, callbacks: list[Callable[[], object]] | None) -> None:
         """Now and then a request that has ended does more.
 
-        One in 16, by chance: it tells how long its end took, has the next to begin timed, and sees to it that not too
-        many wait for the agent's thread. And it steps aside where that is due: after the server has called
-        ``callbacks``, the answer's, since the visitor must not wait for that.
+        One in 16, by chance: it tells how long its end took, has the next to begin timed, and the next of its rule
+        sampled where those ask a database, and sees to it that not too many wait for the agent's thread. And it steps
+        aside where that is due: after the server has called ``callbacks``, the answer's, since the visitor must not
+        wait for that.
         """
         end_ns = trace.end_ns
         if not (end_ns - trace.start_ns) & MASK:
             self.metering = self.special = True
+            if trace.rule is not None and trace.rule.asks:
+                trace.rule.change(trace.rule.credit, True)
             while len(self.pending) > PENDING_LIMIT:
                 self.pending.pop()
                 self.dropped += 1

@@ -116,7 +116,7 @@ def of_rule(credit: int, cpu_start_ns: int = trace.UNREAD) -> trace.RequestTrace
     return request
 
 
-@pytest.mark.parametrize(("took_ms", "credit"), [(1, 0), (2, 2), (100, 100), (60_000, rules.MOST_CREDIT)])
+@pytest.mark.parametrize(("took_ms", "credit"), [(1, 0), (2, 50), (10, 250), (60_000, rules.MOST_CREDIT)])
 def test_a_slow_request_earns_credit_in_proportion(took_ms: int, credit: int) -> None:
     request = of_rule(0)
     clock.ended(request, took_ms * 1_000_000)

@@ -54,6 +54,26 @@ def test_a_rehearsal_leaves_no_request_behind(box: Box, monkeypatch: pytest.Monk
     assert len(box.traces(1)) == 1
 
 
+def test_a_rehearsal_logs_nothing_and_reports_no_fault_of_a_requests(
+    world: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs in the agent's thread, which must not wait for the app's log; and its faults are its own."""
+    app = Flask("app")
+    FlaskTop(app)
+    serve(app)
+    guard.say("for the app's threads")
+    assert cost._request().whole_ns > 0
+    assert list(guard.unsaid) == ["for the app's threads"]
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("flasktop.agent.middleware.QuickRequest", fails)
+    with pytest.raises(ZeroDivisionError):
+        cost._request()
+    assert guard.errors == 0
+
+
 def test_a_measurement_that_fails_is_told_as_unknown(world: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> cost.Rehearsed:
         raise ZeroDivisionError

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from flasktop import FlaskTop
-from flasktop.agent import rules
+from flasktop.agent import middleware, runtime
 from flasktop.agent.sql import repeats
 from flasktop.agent.sql.repeats import digest_of
 from flasktop.protocol.records import UNKNOWN, Trace
@@ -102,14 +102,37 @@ def test_only_some_requests_are_looked_at(box: Box, sqlite: Engine, monkeypatch:
             connection.execute(text("SELECT 1"))
 
     app = shop(view)
-    monkeypatch.setattr(rules, "SAMPLED", -1)  # none takes 0 ns
+    for module in (middleware, runtime):
+        monkeypatch.setattr(module, "MASK", -1)  # none takes 0 ns
     for _ in range(2):
         serve(app, "/orders")
-    monkeypatch.setattr(rules, "SAMPLED", 0)
+    for module in (middleware, runtime):
+        monkeypatch.setattr(module, "MASK", 0)
     for _ in range(2):
         serve(app, "/orders")
 
     assert [numbers(box, trace) for trace in box.traces(4)] == [[0], [UNKNOWN], [UNKNOWN], [0]]
+
+
+def test_a_route_that_mostly_needs_no_statement_is_looked_at_as_well(
+    box: Box, sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a cache: a request without statements is no reason to look at none."""
+    served: list[int] = []
+
+    def view() -> None:
+        served.append(1)
+        if len(served) % 3 == 1:
+            with sqlite.connect() as connection:
+                connection.execute(text("SELECT 1"))
+
+    app = shop(view)
+    for module in (middleware, runtime):
+        monkeypatch.setattr(module, "MASK", 0)
+    for _ in range(6):
+        serve(app, "/orders")
+
+    assert [numbers(box, trace) for trace in box.traces(6)] == [[0], [], [], [0], [], []]
 
 
 def test_sets_are_bounded(box: Box, sqlite: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
