@@ -14,6 +14,7 @@ from flasktop.findings.measures import lower_quartile, own_cpu, waits_before_ans
 from flasktop.findings.model import Finding, Fix, Rule, Threshold, severity_of
 from flasktop.findings.sites import Site, bare
 from flasktop.findings.words import endpoint_name, place
+from flasktop.protocol.commands import NOT_GRANTED
 from flasktop.stats.calltree import Profile
 from flasktop.stats.views import EndpointRow
 from flasktop.units import ms_unit, percent, plural
@@ -71,8 +72,10 @@ def look(facts: Facts, row: EndpointRow) -> Finding | Need | None:
     if profile is None:
         return need
     if isinstance(profile, Unavailable):
-        plain = row.key.method == "GET" and _calm(facts, row)  # others may wait for their visitor's body
-        return _finding(row, typical, (), None, profile) if plain else None
+        # Where stacks may never be seen the waiting alone has to do; where there were only too few, there will be more.
+        # GET: others may wait for their visitor's body.
+        never = profile.reason == NOT_GRANTED and row.key.method == "GET" and _calm(facts, row)
+        return _finding(row, typical, (), None, profile) if never else None
     return _from_profile(facts, row, typical, profile)
 
 

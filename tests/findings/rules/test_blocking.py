@@ -262,6 +262,21 @@ def test_without_samples_an_idle_worker_is_believed_and_it_is_said(
     assert of(N, watched.collected(LIMIT, seconds=1.0).report.findings) == []
 
 
+def test_nothing_is_said_while_there_are_too_few_samples(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be an event that is waited for; a busy machine takes few samples, and takes them again."""
+    monkeypatch.setattr(loop, "SAMPLE_S", 0.3)
+    monkeypatch.setattr(evidence, "LEAST_SAMPLES", 1_000_000)
+    monkeypatch.setattr(blocking, "CALM_PERCENT", 1000.0)
+
+    @watched.app.get("/nap")
+    def nap() -> str:
+        time.sleep(PAUSE)
+        return "rested"
+
+    with watched.visited("/nap"):
+        assert of(N, watched.collected(LIMIT, seconds=1.0).report.findings) == []
+
+
 def test_short_waits_are_no_finding(watched: Watched) -> None:
     @watched.app.get("/nap")
     def nap() -> str:
