@@ -144,8 +144,8 @@ class Middleware:
         if agent is None or trace is None:
             return self.wsgi_app(environ, start_response)
         try:
-            hear = self.hears
-            result = self.wsgi_app(environ, start_response if hear is None else hear(trace, start_response))
+            wsgi_app, hear = self.wsgi_app, self.hears  # by names: Python has no quick way to call what an object holds
+            result = wsgi_app(environ, start_response if hear is None else hear(trace, start_response))
         except BaseException as error:
             _note_raised(trace, error)
             agent.end(trace)
