@@ -109,6 +109,17 @@ class _Response:
         """There is nothing to be closed."""
 
 
+class _Journal:
+    """What the journal is to a request: one slot."""
+
+    def __init__(self) -> None:
+        self.memory = bytearray(SLOT.size)
+        self.slots_at, self.free_slots = [0], [0]
+
+    def blank(self, slot: int) -> None:
+        self.memory[slot] = 0
+
+
 class _Closing(list[bytes]):
     """What Werkzeug's ``ClosingIterator`` is to us."""
 
@@ -127,7 +138,7 @@ def _request() -> Rehearsed:
 
     agent = Agent(os.getpid())
     agent.running = [None]
-    stand_in: Any = SimpleNamespace(memory=bytearray(SLOT.size), slots_at=[0], free_slots=[0])
+    stand_in: Any = _Journal()
     agent.journal = stand_in
     agent.active, agent.special = True, False
     plain = _Response()
