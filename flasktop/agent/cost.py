@@ -181,9 +181,10 @@ def _request() -> Rehearsed:
 
 
 def _copy(function: Callable[..., Any], ours: dict[str, Any]) -> Callable[..., Any]:
-    """The same code, which finds ``ours`` among its module's names."""
+    """The same code, which finds ``ours`` among its module's names. In a code object of its own: what the interpreter
+    learns of the app's requests stays with those."""
     copied: Any = function
-    return FunctionType(copied.__code__, {**copied.__globals__, **ours})
+    return FunctionType(copied.__code__.replace(), {**copied.__globals__, **ours})
 
 
 def _fail(agent: object, trace: object, error: Exception) -> None:
