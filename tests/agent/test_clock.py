@@ -13,7 +13,7 @@ from flasktop.agent import clock, middleware, rules, trace
 from flasktop.protocol.records import UNKNOWN, Trace
 from tests.agent.support import Box, serve, until
 
-SLEEP_S = 0.02
+SLEEP_S = 0.2
 
 
 def site() -> Flask:
@@ -57,8 +57,8 @@ def slow_after(box: Box, monkeypatch: pytest.MonkeyPatch, quick: int) -> list[Tr
     monkeypatch.setattr(rules, "CREDIT", 4)
     monkeypatch.setattr(clock, "CREDIT", 4)
     monkeypatch.setattr("flasktop.agent.middleware.EARLY", 1)
-    monkeypatch.setattr(clock, "CPU_GAP_NS", 10_000_000)
-    monkeypatch.setattr(clock, "WORTH_NS", 10_000_000)  # a quick one may take a millisecond on a busy machine
+    monkeypatch.setattr(clock, "CPU_GAP_NS", 100_000_000)
+    monkeypatch.setattr(clock, "WORTH_NS", 100_000_000)  # a quick one may take some milliseconds on a busy machine
     app = site()
     for _ in range(quick):
         serve(app, "/quick")
