@@ -8,8 +8,9 @@ from urllib.parse import quote
 from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
 from flasktop.agent.clock import used_us
+from flasktop.agent.finished import Finished, QuickRequest
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
-from flasktop.agent.trace import CPU_GAP_NS, Finished, QuickRequest, RequestTrace, SpanRecord
+from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, SpanRecord
 from flasktop.protocol.records import (
     COMMIT,
     ROLLBACK,

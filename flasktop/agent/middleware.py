@@ -15,6 +15,7 @@ from flasktop.agent.body import BODILESS, wrap
 from flasktop.agent.clock import WORTH_NS
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import decoded
+from flasktop.agent.finished import QuickRequest
 from flasktop.agent.guard import guard
 from flasktop.agent.meter import MASK, beginning
 from flasktop.agent.process import process, start
@@ -22,7 +23,7 @@ from flasktop.agent.runtime import Agent
 from flasktop.agent.slots import release
 from flasktop.agent.slots import write as _write_slot
 from flasktop.agent.starting import counting_starter, starter
-from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, AppInfo, QuickRequest, RequestTrace, current_trace
+from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, AppInfo, RequestTrace, current_trace
 from flasktop.protocol.blackbox import SLOT_FREE
 from flasktop.protocol.records import RAISED
 

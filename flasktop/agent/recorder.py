@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from flasktop.agent.activity import Observer
 from flasktop.agent.config import Settings
 from flasktop.agent.encode import TraceEncoder, TraceRow
+from flasktop.agent.finished import Finished, QuickRequest
 from flasktop.agent.guard import guard
 from flasktop.agent.journal import Journal
 from flasktop.agent.tables import Routes, Statements
 from flasktop.agent.totals import ROUTE, STATEMENTS, TotalsTable
-from flasktop.agent.trace import Finished, QuickRequest, RequestTrace, sink
+from flasktop.agent.trace import RequestTrace, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode
 from flasktop.protocol.messages import Frame, Totals
 from flasktop.protocol.records import UNKNOWN, InFlight, OutsideSpan, Sample

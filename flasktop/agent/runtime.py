@@ -16,6 +16,7 @@ from flasktop.agent import capacity, clock, figures, native
 from flasktop.agent.commands.desk import Desk
 from flasktop.agent.config import Settings
 from flasktop.agent.guard import guard
+from flasktop.agent.hot import Hot
 from flasktop.agent.identity import hello, server_group, server_label, working_directory
 from flasktop.agent.journal import Journal, layout_for
 from flasktop.agent.libraries import install_sql
@@ -27,7 +28,7 @@ from flasktop.agent.sampler import GcClock, SamplerLoader
 from flasktop.agent.server import Server
 from flasktop.agent.slots import release
 from flasktop.agent.sql.executed import SEEN
-from flasktop.agent.trace import Finished, RequestTrace, sink
+from flasktop.agent.trace import RequestTrace, sink
 from flasktop.agent.turn import Turn
 from flasktop.protocol.messages import Hello, Totals
 from flasktop.protocol.records import UNKNOWN
@@ -38,26 +39,13 @@ PENDING_LIMIT: Final = 20_000
 """Finished requests that wait for the agent's thread; beyond, the newest are dropped and counted, now and then."""
 
 
-class _Hot:
-    """What each request touches of its agent. In slots, which lie side by side: a dict of so many entries does not."""
-
-    __slots__ = ("journal", "ours", "pending", "running", "special", "turn")
-
-    journal: Journal
-    ours: Any
-    pending: deque[Finished]
-    running: list[RequestTrace | None]
-    special: bool
-    turn: Turn
-
-
-class Agent(_Hot):
+class Agent(Hot):
     """One worker's agent. ``active`` is False where it could not start: requests then pass untouched.
 
     ``greenlet_now`` says which greenlet runs, where threads are greenlets; ``hub_thread`` is the ident of the native
     thread that runs them all, and ``hub_native`` what the system calls it. ``ours[0]`` is 0 in a forked child.
-    ``stopping`` asks its thread to end; ``special`` says that the next request needs
-    more than most to begin: an agent that is not ``active`` is always so.
+    ``stopping`` asks its thread to end; ``special`` says that the next request needs more than most to begin:
+    an agent that is not ``active`` is always so.
     """
 
     def __init__(self, pid: int) -> None:

@@ -22,7 +22,8 @@ from flasktop.protocol.records import (
 )
 
 if TYPE_CHECKING:
-    from flasktop.agent.trace import Finished, SpanRecord
+    from flasktop.agent.finished import Finished
+    from flasktop.agent.trace import SpanRecord
 
 CACHED_KEYS: Final = 4096
 CACHED_TEXT: Final = 4 * 1024 * 1024

@@ -244,29 +244,6 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
         total.add(span)
 
 
-class QuickRequest(msgspec.Struct, gc=False, eq=False):
-    """A request that has ended as most do: quickly, without a database or a fault, with an answer in one short piece.
-
-    What the agent's thread needs of it, and no more. So the ``RequestTrace`` is freed by the thread that made it, whose
-    next request gets the same memory, still in the processor's cache: the agent's thread has it come from, and go to,
-    another processor. ``bytes_sent`` of its body were at hand at ``end_ns``.
-    """
-
-    app: AppInfo
-    rule: KnownRule
-    method: str
-    path: str
-    query: str
-    start_ns: int
-    end_ns: int
-    status: int
-    bytes_sent: int
-
-
-Finished = RequestTrace | QuickRequest
-"""What waits for the agent's thread."""
-
-
 def _other_statement() -> SpanRecord:
     return SpanRecord(STATEMENT, OTHER_STATEMENT, Engine("", ""))
 

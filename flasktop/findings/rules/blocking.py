@@ -220,9 +220,10 @@ RULE: Final = Rule(
     "sleep, subprocesses, locks, results of other threads and tasks.",
     wrong_when=(
         "Where the visitor needs the answer and nothing can be done meanwhile. Silent on purpose: waiting for a core "
-        "or for the interpreter (stacks in plain Python code), all that comes after the first byte (streams, slow "
-        "visitors), the reading of an upload, databases that flasktop does not watch, waiting on events, conditions "
-        "and queues (long polling), and gevent and async views, where waiting and computing cannot be told apart."
+        "or for the interpreter (stacks in plain Python code), endpoints of which too few samples came so far, all "
+        "that comes after the first byte (streams, slow visitors), the reading of an upload, databases that flasktop "
+        "does not watch, waiting on events, conditions and queues (long polling), and gevent and async views, where "
+        "waiting and computing cannot be told apart."
     ),
     thresholds=(WAIT,),
 )
