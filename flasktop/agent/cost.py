@@ -217,43 +217,59 @@ def _answer(environ: dict[str, Any], start_response: Any) -> _Closing:
 def _statement() -> Rehearsed:
     """Execution and fetch of one statement, through the listener; without it they are next to nothing."""
     from flasktop.agent.sql import hooks
-    from flasktop.agent.sql.fetch import DEFAULT_FETCH
+    from flasktop.agent.sql.fetch import DEFAULT_FETCH, Statement
 
+    alone = hooks.ALONE.__new__(hooks.ALONE)
+    alone.parent_listeners = (None,)
     dialect: Any = SimpleNamespace(
-        dispatch=SimpleNamespace(do_execute=(None,)),
+        dispatch=SimpleNamespace(do_execute=alone),
         do_execute=lambda *arguments: None,
         _flasktop_engine=Engine("rehearsal", "sqlite"),
     )
-    compiled = SimpleNamespace(string="SELECT 1")
     context: Any = SimpleNamespace(
-        dialect=dialect, compiled=compiled, statement="SELECT 1", isinsert=False, execution_options={},
+        dialect=dialect, compiled=SimpleNamespace(string=_SQL), statement=_SQL, isinsert=False, execution_options={},
         _is_server_side=False, cursor_fetch_strategy=DEFAULT_FETCH,
     )  # fmt: skip
     cursor = SimpleNamespace(fetchall=list)
     result = SimpleNamespace(_soft_close=lambda: None)
     trace = RequestTrace(AppInfo("rehearsal"), "GET", "/", "", 1)
     trace.cpu_start_ns = thread_time_ns()
+    ended = _copy(hooks._ended, {})
+    execute, fetch = _copy(hooks._do_execute, {"_ended": ended}), _copy(Statement.fetchall, {})
 
-    def deep(frames: int) -> None:
-        """As deep in calls as SQLAlchemy's: the hook looks for the user's line above those."""
-        if frames:
-            deep(frames - 1)
-            return
+    def watched() -> None:
         context.cursor_fetch_strategy = DEFAULT_FETCH
-        hooks._do_execute(cursor, "SELECT 1", (), context)
-        context.cursor_fetch_strategy.fetchall(result, cursor)
+        execute(cursor, _SQL, (), context, hooks.EXECUTE, 0)
+        fetch(context.cursor_fetch_strategy, result, cursor)
         if trace.spans is not None:
             trace.spans.clear()
 
-    def shallow(frames: int) -> None:
-        if frames:
-            shallow(frames - 1)
-            return
-        dialect.do_execute(cursor, "SELECT 1", (), context)
+    def bare() -> None:
+        dialect.do_execute(cursor, _SQL, (), context)
         result._soft_close(*cursor.fetchall())
 
     token = current_trace.set(trace)
     try:
-        return _rehearsed(lambda: deep(hooks.ORM_DEPTH), lambda: shallow(hooks.ORM_DEPTH), meter.executed)
+        return _rehearsed(_called(watched), _called(bare), meter.executed)
     finally:
         current_trace.reset(token)
+
+
+_SQL: Final = "SELECT 1"
+
+
+def _called(work: Callable[[], object]) -> Callable[[], object]:
+    """The same, called by a line of the user's, as far below it as SQLAlchemy calls a hook."""
+    from flasktop.agent.sql.hooks import ORM_DEPTH
+
+    def deep(frames: int) -> None:
+        if frames:
+            deep(frames - 1)
+        else:
+            work()
+
+    def line() -> None:
+        deep(ORM_DEPTH)
+
+    line.__code__ = line.__code__.replace(co_filename="<console>")  # which counts as the user's
+    return line

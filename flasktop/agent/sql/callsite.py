@@ -42,7 +42,9 @@ _user_files: set[str] = set()
 _template_files: set[str] = set()
 _templates: dict[int, tuple[CodeType, str, str, list[tuple[int, int]]]] = {}
 _locations: dict[tuple[int, int], tuple[CodeType, tuple[str, int, str]]] = {}
-_roots: list[str] = []
+
+roots: tuple[str, ...] = ()
+"""What counts as the user's code, wherever it is installed."""
 
 
 def add_root(path: str) -> None:
@@ -55,8 +57,9 @@ def add_root(path: str) -> None:
     root = path + os.sep if os.path.isdir(path) else path
     if os.path.basename(path) in ("site-packages", "dist-packages") or root in _LIBRARIES:
         return
-    if root not in _roots:
-        _roots.append(root)
+    global roots  # a new object each time: who remembers a place sees that it may be another now
+    if root not in roots:
+        roots = (*roots, root)
         _library_files.clear()
         _found.clear()
 
@@ -86,7 +89,18 @@ def found(caller: int, depth: int) -> tuple[CodeType | None, int]:
             outer = frame.f_back
             if frame.f_code is inner and outer is not None and outer.f_code is code and outer.f_lasti == instruction:
                 return code, instruction
-    frame = _getframe(depth + 1)
+    user, instruction, steps, inside = look(_getframe(depth + 1))
+    if inside is not None and user is not None:
+        if len(_found) >= MAX_FOUND:
+            _found.clear()
+        _found[caller] = (depth + steps, inside, user, instruction)
+    return user, instruction
+
+
+def look(start: FrameType) -> tuple[CodeType | None, int, int, CodeType | None]:
+    """As ``find``, from a frame on upwards; how many frames above it that was, and the code of the library's function
+    that the user's line called (None: there is none to be told)."""
+    frame = start
     inside: FrameType | None = None
     library = _library_files
     for steps in _DEPTHS:
@@ -95,17 +109,13 @@ def found(caller: int, depth: int) -> tuple[CodeType | None, int]:
         if file not in library and (file in _user_files or _judge(frame, file)):
             if file in _template_files and id(code) not in _templates:
                 _keep_template(frame)
-            if inside is not None:
-                if len(_found) >= MAX_FOUND:
-                    _found.clear()
-                _found[caller] = (depth + steps, inside.f_code, code, frame.f_lasti)
-            return code, frame.f_lasti
+            return code, frame.f_lasti, steps, inside.f_code if inside is not None else None
         inside = frame
         outer = frame.f_back
         if outer is None:
             break
         frame = outer
-    return find_in_parents() if "greenlet" in sys.modules else (None, 0)
+    return (*(find_in_parents() if "greenlet" in sys.modules else (None, 0)), 0, None)
 
 
 def walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
@@ -175,7 +185,7 @@ def is_user_file(file: str) -> bool:
         return file.startswith(_INTERACTIVE)
     path = os.path.abspath(file)
     # The innermost folder decides: a virtual environment may lie in the app's own, and the app in site-packages.
-    own = max((len(root) for root in (*_roots, _DEMO) if path.startswith(root)), default=0)
+    own = max((len(root) for root in (*roots, _DEMO) if path.startswith(root)), default=0)
     library = max((len(folder) for folder in _LIBRARIES if path.startswith(folder)), default=0)
     packages = max(path.rfind(part) + len(part) if part in path else 0 for part in _PACKAGES)
     return own >= max(library, packages)

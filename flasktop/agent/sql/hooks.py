@@ -7,16 +7,18 @@ another listener wants to do so.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine as SqlEngine
+from sqlalchemy.event import attr
 
 from flasktop.agent.meter import MASK, executed
-from flasktop.agent.sql import pools, relationship, transactions
-from flasktop.agent.sql.callsite import found
+from flasktop.agent.sql import callsite, pools, relationship, transactions
+from flasktop.agent.sql.callsite import found, look
 from flasktop.agent.sql.fetch import (
     CPU_TRUST_NS,
     DEFAULT_FETCH,
@@ -24,6 +26,7 @@ from flasktop.agent.sql.fetch import (
     watch_returning,
     watch_stream,
 )
+from flasktop.agent.sql.known import NOWHERE, Known, keep
 from flasktop.agent.sql.recording import CPU_SHORT_NS, FORGET_MASK, PLACES, connecting, statements
 from flasktop.agent.sql.transactions import BATCH
 from flasktop.agent.trace import CPU_GAP_NS, RECKONED, Engine, RequestTrace, current_trace, sink
@@ -32,16 +35,24 @@ from flasktop.protocol.records import STATEMENT, UNKNOWN
 MAX_RAW: Final = 1 << 16
 """Characters kept of a raw statement: an app that writes 10 MB statements must not have them held."""
 
-RAW_DEPTH: Final = 3
-CORE_DEPTH: Final = 5
-ORM_DEPTH: Final = 6
-"""Frames, from ``_begin`` on, that are ours and SQLAlchemy's whatever was called (1.4 to 2.1, async too): the walk to
-the user's line starts above them, since looking at a frame makes it an object."""
+RAW_DEPTH: Final = 2
+CORE_DEPTH: Final = 4
+ORM_DEPTH: Final = 5
+"""Frames, from ``_do_execute`` on, that are ours and SQLAlchemy's whatever was called (1.4 to 2.1, async too): the walk
+to the user's line starts above them, since looking at a frame makes it an object."""
+
+ALONE: Final[Any] = getattr(attr, "_EmptyListener", None)
+"""SQLAlchemy's class of who listens to an engine's event, where that is nobody but those of all engines."""
+
+EXECUTE: Final = "do_execute"
+EXECUTE_MANY: Final = "do_executemany"
+EXECUTE_BARE: Final = "do_execute_no_params"
 
 MAX_SLOW: Final = 1_000
 """Texts of a local database that are known to be slow."""
 
 _current = current_trace.get
+_getframe = sys._getframe
 _state = {"installed": False}
 
 
@@ -69,115 +80,164 @@ def uninstall() -> None:
     pools.uninstall(SqlEngine)
 
 
-def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> Any:
-    if context is None or not (sink.active and statements.on):
-        return None
-    dialect = context.dialect
-    trace = _current()
-    span = _begin(trace, context, dialect.dispatch.do_execute, statement, parameters, 0)
-    if span is None:
-        return None
+def _do_execute(
+    cursor: Any, statement: Any, parameters: Any, context: Any, event_name: str = EXECUTE, batch: int = 0
+) -> Any:
+    """Run a statement and record it; None where SQLAlchemy must do as ever.
+
+    Much in one piece, since what a statement pays is mostly the way from one function, and one attribute, to the next.
+    An attribute of a record that is set costs more than one that is given when it is made, so the record is made when
+    the statement has run.
+    """
     try:
-        dialect.do_execute(cursor, statement, parameters, context)
-    except BaseException as error:
-        _end(trace, span, context, type(error))
-        raise
-    _end(trace, span, context, None)
-    return True
-
-
-def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) -> Any:
-    if context is None or not (sink.active and statements.on):
-        return None
-    dialect = context.dialect
-    trace = _current()
-    span = _begin(trace, context, dialect.dispatch.do_executemany, statement, parameters, len(parameters))
-    if span is None:
-        return None
-    try:
-        dialect.do_executemany(cursor, statement, parameters, context)
-    except BaseException as error:
-        _end(trace, span, context, type(error))
-        raise
-    _end(trace, span, context, None)
-    return True
-
-
-def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Any:
-    if context is None or not (sink.active and statements.on):
-        return None
-    dialect = context.dialect
-    trace = _current()
-    span = _begin(trace, context, dialect.dispatch.do_execute_no_params, statement, None, 0)
-    if span is None:
-        return None
-    try:
-        dialect.do_execute_no_params(cursor, statement, context)
-    except BaseException as error:
-        _end(trace, span, context, type(error))
-        raise
-    _end(trace, span, context, None)
-    return True
-
-
-_LISTENERS: Final[dict[str, Callable[..., Any]]] = {
-    "do_execute": _do_execute,
-    "do_executemany": _do_executemany,
-    "do_execute_no_params": _do_execute_no_params,
-}
-
-
-def _begin(
-    trace: RequestTrace | None, context: Any, listeners: Any, statement: Any, parameters: Any, batch: int
-) -> Statement | None:
-    """The record of a statement that is about to run; None where somebody else must run it, or a fault of ours."""
-    try:
-        if len(listeners) != 1 or (connecting and pools.is_connecting()):
+        if context is None or not (sink.active and statements.on):
             return None
-        relation: object = None
+        dialect = context.dialect
         size = batch
-        compiled = context.compiled
-        depth = RAW_DEPTH
-        if compiled is not None and statement is context.statement and not context.isinsert:
-            text = compiled.string
-            depth = CORE_DEPTH
-            options = context.execution_options
-            if options and (options := options.get("_sa_orm_load_options")) is not None:
-                depth = ORM_DEPTH
-                if options._lazy_loaded_from is not None:
-                    relation = relationship.of(context)
-        else:
-            text, size = _other_text(context, compiled, statement, batch)
         try:
-            engine = context.dialect._flasktop_engine
-        except AttributeError:
-            engine = transactions.adopt(context.root_connection.engine)
+            known = context.compiled._flasktop_known
+            # Unspecialised by Python, most attributes of SQLAlchemy's and of frames cost a search: as few as can be.
+            line = _getframe(known.at + 1)
+            same = (
+                _getframe(known.at).f_code is known.inner
+                and line.f_code is known.code
+                and line.f_lasti == known.instruction
+                and known.dialect is dialect
+                and getattr(known.dispatch, event_name) is known.listeners
+                and len(known.shared) == 1
+                and statement is context.statement
+                and known.roots is callsite.roots
+                and not connecting
+            )
+        except (AttributeError, ValueError):  # it was not seen before, or from a stack as deep
+            same = False
+        if not same:
+            told = _look(context, statement, event_name, batch)
+            if told is None:
+                return None
+            known, size = told
+        text, engine = known.text, known.engine
         if text not in engine.seen and len(engine.seen) < sink.seen_cap:
             _see(engine, text, statement, parameters if not batch else parameters[0])
-        code, instruction = found(id(compiled), depth)
-        request = trace if trace is not None and not trace.end_ns else None
-        cpu, ended_cpu, read_ns = 0, -1, 0
-        if request is not None and request.cpu_start_ns >= 0:
-            # Where the statement is expected to be short and inside this process, the request's first reading
-            # stands for the clock: no later than it, and asked for only if the statement turns out slow.
-            if engine.local and text not in engine.slow:
-                cpu, ended_cpu = RECKONED, request.cpu_start_ns
-            else:
-                ended_cpu, read_ns = _start_cpu(request)
-        # An attribute that is set costs more than one that is given when it is made.
-        span = Statement(
-            STATEMENT, text, engine, code, instruction, relation, 0, 0, size, 0, cpu, -1, None, None, UNKNOWN,
-            ended_cpu, 0, 0, read_ns,
-        )  # fmt: skip
-        if request is not None:
-            request.database = span
-            if request.repeats is not None and not batch:
-                request.repeats.note(span, parameters)
-        span.start_ns = perf_counter_ns()  # the clock comes last: what we do ourselves is not the database's
-        return span
+        number, cpu, ended_cpu, read_ns = UNKNOWN, 0, -1, 0
+        trace = _current()
+        if trace is None or trace.end_ns:
+            start = perf_counter_ns()
+        else:
+            if trace.cpu_start_ns >= 0:
+                # Where the statement is expected to be short and inside this process, the request's first reading
+                # stands for the clock: no later than it, and asked for only if the statement turns out slow.
+                if engine.local and text not in engine.slow:
+                    cpu, ended_cpu = RECKONED, trace.cpu_start_ns
+                else:
+                    ended_cpu, read_ns = _start_cpu(trace)
+            number = UNKNOWN if trace.repeats is None or batch else trace.repeats.number(text, parameters)
+            start = perf_counter_ns()  # the clock comes late: what we do ourselves is not the database's
+            trace.database = known, start
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
         statements.failed(fault)
         return None
+    failure = None
+    try:
+        if event_name is EXECUTE:
+            dialect.do_execute(cursor, statement, parameters, context)
+        else:
+            _OTHERS[event_name](dialect, cursor, statement, parameters, context)
+    except BaseException as error:
+        failure = type(error)
+        raise
+    finally:
+        _ended(trace, context, known, start, size, number, cpu, ended_cpu, read_ns, failure)
+    return True
+
+
+def _ended(
+    trace: RequestTrace | None, context: Any, known: Known, start: int, size: int, number: int,
+    cpu: int, ended_cpu: int, read_ns: int, failure: type[BaseException] | None,
+) -> None:  # fmt: skip
+    """The statement has run: record it, and make the record count the rows of its result."""
+    try:
+        took = perf_counter_ns() - start
+        if ended_cpu >= 0 and (took >= CPU_SHORT_NS or cpu >= 0):  # else it is reckoned already
+            cpu, ended_cpu, read_ns = _stop_cpu(known, start, took, ended_cpu, read_ns)
+        span = Statement(
+            STATEMENT, known.text, known.engine, known.code, known.instruction, known.relationship, start, took, size,
+            0, cpu, -1, failure, None, number, ended_cpu, 0, 0, read_ns,
+        )  # fmt: skip
+        if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
+            spans.append(span)  # as the sink does, without a call
+        else:
+            sink.add(span)
+        if failure is not None:
+            return
+        strategy = context.cursor_fetch_strategy
+        if strategy is DEFAULT_FETCH or type(strategy) is Statement:
+            options = context.execution_options
+            if context._is_server_side or (options and ("stream_results" in options or "yield_per" in options)):
+                watch_stream(context, span)
+            else:
+                context.cursor_fetch_strategy = span
+                if size and BATCH in context.__dict__:
+                    watch_returning(context, span)
+        if not took & MASK:
+            executed.append(perf_counter_ns() - start - took)
+    except Exception as fault:  # noqa: BLE001 - the edge of a hook: the statement has run
+        statements.failed(fault)
+
+
+def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) -> Any:
+    return _do_execute(cursor, statement, parameters, context, EXECUTE_MANY, len(parameters))
+
+
+def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Any:
+    return _do_execute(cursor, statement, None, context, EXECUTE_BARE)
+
+
+_LISTENERS: Final[dict[str, Callable[..., Any]]] = {
+    EXECUTE: _do_execute,
+    EXECUTE_MANY: _do_executemany,
+    EXECUTE_BARE: _do_execute_no_params,
+}
+
+_OTHERS: Final[dict[str, Callable[..., None]]] = {
+    EXECUTE_MANY: lambda dialect, *arguments: dialect.do_executemany(*arguments),
+    EXECUTE_BARE: lambda dialect, cursor, statement, _, context: dialect.do_execute_no_params(
+        cursor, statement, context
+    ),
+}
+
+
+def _look(context: Any, statement: Any, event_name: str, batch: int) -> tuple[Known, int] | None:
+    """What is to be told of a statement that is about to run, and its batch; None where somebody else must run it."""
+    dialect = context.dialect
+    dispatch = dialect.dispatch
+    listeners = getattr(dispatch, event_name)
+    if len(listeners) != 1 or (connecting and pools.is_connecting()):
+        return None
+    try:
+        engine = dialect._flasktop_engine
+    except AttributeError:
+        engine = transactions.adopt(context.root_connection.engine)
+    compiled = context.compiled
+    if compiled is None or statement is not context.statement or context.isinsert:
+        text, size = _other_text(context, compiled, statement, batch)
+        return Known(text, engine, None, *found(id(compiled), RAW_DEPTH + 1)), size
+    relation: object = None
+    depth = CORE_DEPTH
+    options = context.execution_options
+    if options and (options := options.get("_sa_orm_load_options")) is not None:
+        depth = ORM_DEPTH
+        if options._lazy_loaded_from is not None:
+            relation = relationship.of(context)
+    roots = callsite.roots
+    code, instruction, steps, inner = look(_getframe(depth + 1))
+    shared = listeners.parent_listeners if type(listeners) is ALONE else ()
+    at = depth + steps - 1 if inner is not None else NOWHERE
+    known = Known(
+        compiled.string, engine, relation, code, instruction, at, inner, dialect, dispatch, listeners, shared, roots
+    )
+    keep(compiled, known)
+    return known, batch
 
 
 def _see(engine: Engine, text: str, statement: Any, parameters: Any) -> None:
@@ -201,25 +261,21 @@ def _start_cpu(trace: RequestTrace) -> tuple[int, int]:
     return thread_time_ns(), now
 
 
-def _stop_cpu(span: Statement) -> None:
-    """Note the CPU that the execution took; the first time that a local one is slow, at most the request's so far."""
-    took = span.execute_ns
-    if span.engine.local:
+def _stop_cpu(known: Known, start: int, took: int, ended_cpu: int, read_ns: int) -> tuple[int, int, int]:
+    """The CPU that the execution took, the clock when it ended, and when that was read; the first time that a local
+    one is slow, at most the request's CPU so far."""
+    if known.engine.local:
+        slow = known.engine.slow
         if took < CPU_SHORT_NS:
-            span.cpu_ns = took
-            span.ended_cpu += took
             if not took & FORGET_MASK:
-                span.engine.slow.discard(span.text)
-            return
-        slow = span.engine.slow
+                slow.discard(known.text)
+            return took, ended_cpu + took, read_ns
         if len(slow) >= MAX_SLOW:
             slow.clear()
-        slow.add(span.text)
+        slow.add(known.text)
     cpu = thread_time_ns()
-    used = cpu - span.ended_cpu
-    span.cpu_ns = 0 if used < 0 else used if used < took else took
-    span.ended_cpu = cpu
-    span.read_ns = span.start_ns + took
+    used = cpu - ended_cpu
+    return (0 if used < 0 else used if used < took else took), cpu, start + took
 
 
 def _other_text(context: Any, compiled: Any, statement: Any, batch: int) -> tuple[str, int]:
@@ -229,31 +285,3 @@ def _other_text(context: Any, compiled: Any, statement: Any, batch: int) -> tupl
         return compiled.string, batch or delivered
     text = statement if isinstance(statement, str) else str(statement)
     return (text if len(text) <= MAX_RAW else text[:MAX_RAW]), batch
-
-
-def _end(trace: RequestTrace | None, span: Statement, context: Any, failure: type[BaseException] | None) -> None:
-    """The statement has run: note its times, and make the record count the rows of its result."""
-    try:
-        took = span.execute_ns = perf_counter_ns() - span.start_ns
-        if span.ended_cpu >= 0 and (took >= CPU_SHORT_NS or span.cpu_ns >= 0):  # else it is reckoned already
-            _stop_cpu(span)
-        if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
-            spans.append(span)  # as the sink does, without a call
-        else:
-            sink.add(span)
-        if failure is not None:
-            span.failure = failure
-            return
-        strategy = context.cursor_fetch_strategy
-        if strategy is DEFAULT_FETCH or type(strategy) is Statement:
-            options = context.execution_options
-            if context._is_server_side or (options and ("stream_results" in options or "yield_per" in options)):
-                watch_stream(context, span)
-            else:
-                context.cursor_fetch_strategy = span
-                if span.batch and BATCH in context.__dict__:
-                    watch_returning(context, span)
-        if not took & MASK:
-            executed.append(perf_counter_ns() - span.start_ns - took)
-    except Exception as fault:  # noqa: BLE001 - the edge of a hook: the statement has run
-        statements.failed(fault)

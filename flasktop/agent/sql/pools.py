@@ -17,6 +17,7 @@ import msgspec
 
 from flasktop.agent.sql import held, recording
 from flasktop.agent.sql.recording import connecting
+from flasktop.agent.stores import quick_stores
 from flasktop.agent.trace import Engine, current_trace, sink
 from flasktop.protocol.records import CONNECT, POOL_WAIT
 
@@ -32,6 +33,7 @@ _ADOPTED: Final = "_flasktop_adopted"
 """Attribute of a pool that is hooked."""
 
 
+@quick_stores
 class Checkout(msgspec.Struct, gc=False, eq=False):
     """One checkout from a pool while it runs. ``connect_ns`` is when a new connection was begun, 0 for none.
 

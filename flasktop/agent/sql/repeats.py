@@ -7,10 +7,9 @@ hashes of what plain values look like: ``hash`` alone takes -1 for -2 and 1 for 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from flasktop.agent.trace import SpanRecord
+from flasktop.protocol.records import UNKNOWN
 
 SET_VALUES: Final = 100
 SET_LENGTH: Final = 4_096
@@ -36,21 +35,22 @@ class Repeats:
         self._seen: dict[str, dict[int, int]] = {}
         self._count = 0
 
-    def note(self, span: SpanRecord, parameters: Any) -> None:
-        """Number the parameter set of a statement that is about to run; in the request's own thread."""
+    def number(self, text: str, parameters: Any) -> int:
+        """The ordinal of the parameter set of a statement that is about to run, UNKNOWN where it has none; in the
+        request's own thread."""
         digest = digest_of(parameters)
         if digest is None:
-            return
-        seen = self._seen.get(span.text)
+            return UNKNOWN
+        seen = self._seen.get(text)
         if seen is None:
-            seen = self._seen[span.text] = {}
+            seen = self._seen[text] = {}
         number = seen.get(digest)
         if number is None:
             if self._count >= SETS:
-                return
+                return UNKNOWN
             self._count += 1
             number = seen[digest] = len(seen)
-        span.parameters = number
+        return number
 
 
 def digest_of(parameters: Any) -> int | None:

@@ -153,7 +153,7 @@ def test_whose_file(file: str, user: bool) -> None:
 
 
 def test_an_app_that_is_installed_is_the_users_once_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callsite, "_roots", [])
+    monkeypatch.setattr(callsite, "roots", ())
     packages = tmp_path / "site-packages"
     (packages / "shop").mkdir(parents=True)
     callsite.add_root(str(packages / "shop"))
@@ -166,7 +166,7 @@ def test_an_app_that_is_installed_is_the_users_once_it_says_so(tmp_path: Path, m
 def test_an_app_that_is_named_like_a_module_of_the_standard_library_does_not_own_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(callsite, "_roots", [])
+    monkeypatch.setattr(callsite, "roots", ())
     callsite.add_root(Flask("site").root_path)
 
     assert not callsite.is_user_file(os.__file__)
@@ -175,7 +175,7 @@ def test_an_app_that_is_named_like_a_module_of_the_standard_library_does_not_own
 def test_a_virtual_environment_in_the_apps_folder_is_not_the_apps_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callsite, "_roots", [])
+    monkeypatch.setattr(callsite, "roots", ())
     callsite.add_root(str(tmp_path))
     packages = tmp_path / "venv" / "lib" / "site-packages"
 
@@ -184,7 +184,7 @@ def test_a_virtual_environment_in_the_apps_folder_is_not_the_apps_code(
 
 
 def test_flasktop_in_the_apps_folder_is_not_the_apps_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callsite, "_roots", [])
+    monkeypatch.setattr(callsite, "roots", ())
     callsite.add_root(str(Path(callsite.OWN_FOLDER).parent))
 
     assert not callsite.is_user_file(callsite.__file__)

@@ -312,7 +312,7 @@ def test_no_cpu_is_told_where_the_request_has_no_clock(sqlite: Engine, recorder:
 
 
 @pytest.mark.parametrize(
-    "place", ["found", "_other_text", "perf_counter_ns", "thread_time_ns", "watch_stream", "relationship"]
+    "place", ["look", "_other_text", "perf_counter_ns", "thread_time_ns", "watch_stream", "relationship"]
 )
 def test_a_fault_of_ours_neither_repeats_nor_loses_a_statement(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, place: str
@@ -345,7 +345,7 @@ def test_a_place_that_fails_again_and_again_goes_off(sqlite: Engine, monkeypatch
 
     install()
     sink.active = True
-    monkeypatch.setattr(hooks, "found", broken)
+    monkeypatch.setattr(hooks, "look", broken)
     monkeypatch.setattr(guard, "_faults", {})
     try:
         with sqlite.connect() as connection:
