@@ -112,6 +112,7 @@ def dispatching(dispatch: Callable[..., Any], middleware: Middleware, current: C
         current: returns an object whose ``request`` is Flask's current one. See ``_context_finder``.
     """
     app, label = middleware.app, middleware.app.label
+    word_of = METHODS.get  # a method of what was imported is looked up, and made, at each call
     place = "noting the URL rule"
     on = not guard.off(place)
 
@@ -138,7 +139,7 @@ def dispatching(dispatch: Callable[..., Any], middleware: Middleware, current: C
                 elif (slot := trace.slot) >= 0:  # ``slots.write``, in place; where paths are masked, a rule is special
                     journal, method = agent.journal, trace.method
                     path = trace.path.encode("latin-1", "replace")
-                    word = METHODS.get(method) or method.encode("latin-1", "replace")
+                    word = word_of(method) or method.encode("latin-1", "replace")
                     pack_slot(journal.memory, journal.slots_at[slot], 1, trace.start_ns, word, label, path, rule.label)
         except Exception as error:  # noqa: BLE001 - the guard's: Flask's own call comes next, whatever happens
             guard.report(place, error)
