@@ -15,7 +15,6 @@ from typing import Final
 import msgspec
 
 from flasktop.agent import cpu
-from flasktop.agent.sql.under_way import in_database
 from flasktop.agent.trace import UNKNOWN_CPU, RequestTrace
 from flasktop.protocol.records import ASYNC_VIEW, CPU, DOING_UNKNOWN, SQL, STATEMENT, UNKNOWN, WAIT
 
@@ -76,9 +75,9 @@ class Observer:
             if doing != DOING_UNKNOWN or cpu_ns != UNKNOWN:
                 marks[trace] = _Mark(now_ns, cpu_ns, doing, since_ns)
             used = cpu_ns - trace.cpu_start_ns if cpu_ns != UNKNOWN and trace.cpu_start_ns >= 0 else UNKNOWN
-            running = in_database(trace)
-            if running is not None:
-                found[trace] = Activity(SQL, running.since_ns, running.kind, used, native, name)
+            under_way = _under_way(trace)
+            if under_way is not None:
+                found[trace] = Activity(SQL, under_way[1], under_way[0], used, native, name)
             else:
                 found[trace] = Activity(doing, since_ns, "", used, native, name)
         self._marks = marks
@@ -175,6 +174,11 @@ def thread_of(ident: int) -> tuple[int, str]:
 
 def _cpu_of(native: int) -> int:
     return cpu.thread_cpu_ns(0, native)
+
+
+def _under_way(trace: RequestTrace) -> tuple[str, int] | None:
+    database = trace.database
+    return None if database is None else database.under_way()
 
 
 def _last_span_end(trace: RequestTrace) -> int:

@@ -9,7 +9,6 @@ from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
 from flasktop.agent.clock import used_us
 from flasktop.agent.finished import Finished, QuickRequest
-from flasktop.agent.sql.under_way import in_database
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
 from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, SpanRecord
 from flasktop.protocol.records import (
@@ -112,7 +111,7 @@ class TraceEncoder:
 
     def running(self, record: RequestTrace, activity: Activity, now_ns: int) -> InFlight:
         """The message of a request that still runs."""
-        database = in_database(record) if activity.kind == STATEMENT else None
+        database: object = record.database
         return InFlight(
             decoded(record.method[:METHOD_LIMIT]),
             self._routes.id(record) if record.rule is not None else UNKNOWN,
@@ -127,7 +126,9 @@ class TraceEncoder:
             activity.doing,
             max(now_ns - activity.since_ns, 0) // 1000 if activity.since_ns else UNKNOWN,
             activity.kind,
-            self._statements.id(database.span) if database is not None and database.span is not None else UNKNOWN,
+            self._statements.id(database)
+            if activity.kind == STATEMENT and isinstance(database, SpanRecord)
+            else UNKNOWN,
         )
 
     def _spans(self, record: RequestTrace) -> tuple[tuple[SpanRow, ...], tuple[Folded, ...], Sums, int]:

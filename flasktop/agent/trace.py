@@ -21,7 +21,6 @@ from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT, UNKNOWN
 if TYPE_CHECKING:
     from flasktop.agent.rules import KnownRule
     from flasktop.agent.sql.held import Taken
-    from flasktop.agent.sql.known import Known
     from flasktop.agent.sql.repeats import Repeats
 
 NAME_LIMIT: Final = 80
@@ -103,10 +102,6 @@ class SpanRecord(msgspec.Struct, gc=False, eq=False):
         """
         return (self.kind, self.text, self.engine.name, id(self.code), self.instruction, id(self.relationship))
 
-    def fetching_since(self) -> int:
-        """Since when rows of it are being fetched, ns of ``perf_counter_ns``; 0: they are not. From any thread."""
-        return 0
-
     def used_ns(self) -> int:
         """The thread's CPU inside it so far."""
         return self.cpu_ns if self.cpu_ns >= 0 else self.execute_ns + self.fetch_ns
@@ -136,7 +131,7 @@ class Call(msgspec.Struct, gc=False, eq=False):
 
 
 class UnderWay(Protocol):
-    """What may be running in the database for a request, and is no statement."""
+    """What may be running in the database for a request."""
 
     def under_way(self) -> tuple[str, int] | None:
         """The kind of span, and since when (ns of ``perf_counter_ns``); None when it has ended. From any thread."""
@@ -185,8 +180,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     not asked. ``inside`` is True while the app's callable runs, and stays so where the request ends with that. ``body``
     is the app's own, where its end tells that the request has ended. ``thread`` is the ident of the thread that began
     it; under gevent and eventlet ``greenlet`` is its greenlet instead (weakly: a greenlet that everybody has dropped
-    must be able to end). ``database`` is the last database call that began: whether it still runs, it says itself; of
-    a statement, which has a record once it ran, what is known of it and when it began (``sql.under_way``).
+    must be able to end). ``database`` is the last database call that began: whether it still runs, it says itself.
     ``answer`` is, of a slow GET, the first chunk's length and the keys of the request and of that chunk (see
     ``agent/answers.py``); ``taken`` are the connections that it took from pools; ``repeats`` numbers the parameters of
     its statements, where the request is sampled for that. As for ``SpanRecord``, nothing that it holds may lead back
@@ -217,7 +211,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     response: Any = None
     body: weakref.ref[Any] | None = None
     greenlet: weakref.ref[Any] | None = None
-    database: UnderWay | tuple[Known, int] | None = None
+    database: UnderWay | None = None
     spans: list[SpanRecord] | None = None
     overflow: deque[SpanRecord] | None = None
     folded: dict[tuple[object, ...], FoldedSum] | None = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from flasktop.agent.sql.under_way import in_database
 from flasktop.agent.trace import RequestTrace
 
 UNSETTLED: Final = 8
@@ -65,7 +64,8 @@ class Interval:
         for span in spans[settled:]:
             sql += span.execute_ns + span.fetch_ns
             used += span.used_ns()
-        running = in_database(self.trace)
-        if running is not None:
-            sql += max(0, now - running.unrecorded_ns)
+        database = self.trace.database
+        under_way = database.under_way() if database is not None else None
+        if under_way is not None:
+            sql += max(0, now - (getattr(database, "fetching_ns", 0) or under_way[1]))
         return sql, used

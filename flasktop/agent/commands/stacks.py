@@ -14,9 +14,8 @@ from flasktop.agent.activity import Activity, Observer, statements_of
 from flasktop.agent.commands.job import CommandError, Job
 from flasktop.agent.encode import METHOD_LIMIT, THREAD_LIMIT, decoded, shown_path
 from flasktop.agent.source import Sources
-from flasktop.agent.sql.under_way import in_database
 from flasktop.agent.tables import fit_to_travel
-from flasktop.agent.trace import RequestTrace
+from flasktop.agent.trace import RequestTrace, SpanRecord
 from flasktop.protocol.commands import GONE
 from flasktop.protocol.commands.stacks import (
     IN_APP,
@@ -117,12 +116,11 @@ class Stacks:
 
     def _statement(self, trace: RequestTrace, kind: str) -> tuple[str, str]:
         """The masked text and the engine's name of the statement that runs."""
-        running = in_database(trace) if kind == STATEMENT else None
-        if running is None or running.span is None:
+        span: object = trace.database
+        if kind != STATEMENT or not isinstance(span, SpanRecord):
             return "", ""
         from flasktop.agent.sql import masking
 
-        span = running.span
         text = masking.mask(span.text, span.engine.dialect, self._agent.settings.max_statement_bytes)
         return fit_to_travel(text), fit_to_travel(span.engine.name)
 

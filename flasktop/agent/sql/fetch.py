@@ -38,10 +38,8 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
     """One statement's record, and the strategy that fetches its rows from the cursor.
 
     ``ended_cpu`` is the CPU clock when the execution (or the last long fetch, at ``fetched_at_ns``) ended, -1 where it
-    is not to be read; ``read_ns`` is when it was really read, and not reckoned, the last time (0: never).
-    ``fetching_ns`` is when a fetch began that has not ended, negative where that is all rows at once: it stays so then,
-    and ``rows`` tells the end, since each attribute that is set costs. The bodies of ``fetchone`` and ``fetchall`` are
-    SQLAlchemy's own, inlined: a call more a row is most of what counting costs.
+    is not to be read; ``read_ns`` is when it was really read, and not reckoned, the last time (0: never). The bodies of
+    ``fetchone`` and ``fetchall`` are SQLAlchemy's own, inlined: a call more a row is most of what counting costs.
     """
 
     ended_cpu: int = -1
@@ -54,9 +52,9 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
         """When ``ended_cpu`` was: the end of the execution, or of the last long fetch."""
         return self.fetched_at_ns or self.start_ns + self.execute_ns
 
-    def fetching_since(self) -> int:
-        since = self.fetching_ns
-        return since if since >= 0 else -since if self.rows < 0 else 0
+    def under_way(self) -> tuple[str, int] | None:
+        """As ``trace.UnderWay``."""
+        return (self.kind, self.start_ns or perf_counter_ns()) if self.fetching_ns or not self.execute_ns else None
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         rows = self.rows
@@ -102,9 +100,7 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        start = perf_counter_ns()
-        first = self.rows < 0
-        self.fetching_ns = -start if first else start
+        start = self.fetching_ns = perf_counter_ns()
         late = start - self.start_ns - self.execute_ns > CPU_GAP_NS
         cpu = thread_time_ns() if late and self.ended_cpu >= 0 else -1
         try:
@@ -113,9 +109,10 @@ class Statement(SpanRecord, _Plain, gc=False, eq=False):  # type: ignore[misc]
         except BaseException as error:  # noqa: BLE001 - as SQLAlchemy's own: it always raises
             self.handle_exception(result, dbapi_cursor, error)
         spent = perf_counter_ns() - start
-        if spent < CPU_SHORT_NS and first and self.folded is None and type(rows) is list:
-            self.fetch_ns = spent
+        self.fetching_ns = 0
+        if spent < CPU_SHORT_NS and self.rows < 0 and self.folded is None and type(rows) is list:
             self.rows = len(rows)
+            self.fetch_ns = spent
             if self.cpu_ns >= 0 and self.ended_cpu >= 0:
                 self.cpu_ns += spent
         else:

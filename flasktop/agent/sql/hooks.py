@@ -86,8 +86,6 @@ def _do_execute(
     """Run a statement and record it; None where SQLAlchemy must do as ever.
 
     Much in one piece, since what a statement pays is mostly the way from one function, and one attribute, to the next.
-    An attribute of a record that is set costs more than one that is given when it is made, so the record is made when
-    the statement has run.
     """
     try:
         if context is None or not (sink.active and statements.on):
@@ -122,53 +120,52 @@ def _do_execute(
         number, cpu, ended_cpu, read_ns = UNKNOWN, 0, -1, 0
         trace = _current()
         if trace is None or trace.end_ns:
-            start = perf_counter_ns()
+            trace = None
         else:
-            if trace.cpu_start_ns >= 0:
+            cpu, ended_cpu, read_ns = (
+                (0, -1, 0)
+                if trace.cpu_start_ns < 0
                 # Where the statement is expected to be short and inside this process, the request's first reading
                 # stands for the clock: no later than it, and asked for only if the statement turns out slow.
-                if engine.local and text not in engine.slow:
-                    cpu, ended_cpu = RECKONED, trace.cpu_start_ns
-                else:
-                    ended_cpu, read_ns = _start_cpu(trace)
+                else (RECKONED, trace.cpu_start_ns, 0)
+                if engine.local and text not in engine.slow
+                else _start_cpu(trace)
+            )
             number = UNKNOWN if trace.repeats is None or batch else trace.repeats.number(text, parameters)
-            start = perf_counter_ns()  # the clock comes late: what we do ourselves is not the database's
-            trace.database = known, start
+        span = Statement(
+            STATEMENT, text, engine, known.code, known.instruction, known.relationship, 0, 0, size, 0, cpu, -1, None,
+            None, number, ended_cpu, 0, 0, read_ns,
+        )  # fmt: skip
+        if trace is not None:
+            trace.database = span
+        span.start_ns = perf_counter_ns()  # the clock comes last: what we do ourselves is not the database's
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: SQLAlchemy runs the statement as ever
         statements.failed(fault)
         return None
-    failure = None
     try:
         if event_name is EXECUTE:
             dialect.do_execute(cursor, statement, parameters, context)
         else:
             _OTHERS[event_name](dialect, cursor, statement, parameters, context)
     except BaseException as error:
-        failure = type(error)
+        _ended(trace, span, context, type(error))
         raise
-    finally:
-        _ended(trace, context, known, start, size, number, cpu, ended_cpu, read_ns, failure)
+    _ended(trace, span, context, None)
     return True
 
 
-def _ended(
-    trace: RequestTrace | None, context: Any, known: Known, start: int, size: int, number: int,
-    cpu: int, ended_cpu: int, read_ns: int, failure: type[BaseException] | None,
-) -> None:  # fmt: skip
-    """The statement has run: record it, and make the record count the rows of its result."""
+def _ended(trace: RequestTrace | None, span: Statement, context: Any, failure: type[BaseException] | None) -> None:
+    """The statement has run: note its times, and make the record count the rows of its result."""
     try:
-        took = perf_counter_ns() - start
-        if ended_cpu >= 0 and (took >= CPU_SHORT_NS or cpu >= 0):  # else it is reckoned already
-            cpu, ended_cpu, read_ns = _stop_cpu(known, start, took, ended_cpu, read_ns)
-        span = Statement(
-            STATEMENT, known.text, known.engine, known.code, known.instruction, known.relationship, start, took, size,
-            0, cpu, -1, failure, None, number, ended_cpu, 0, 0, read_ns,
-        )  # fmt: skip
+        took = span.execute_ns = perf_counter_ns() - span.start_ns
+        if span.ended_cpu >= 0 and (took >= CPU_SHORT_NS or span.cpu_ns >= 0):  # else it is reckoned already
+            _stop_cpu(span)
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
             spans.append(span)  # as the sink does, without a call
         else:
             sink.add(span)
         if failure is not None:
+            span.failure = failure
             return
         strategy = context.cursor_fetch_strategy
         if strategy is DEFAULT_FETCH or type(strategy) is Statement:
@@ -177,10 +174,10 @@ def _ended(
                 watch_stream(context, span)
             else:
                 context.cursor_fetch_strategy = span
-                if size and BATCH in context.__dict__:
+                if span.batch and BATCH in context.__dict__:
                     watch_returning(context, span)
         if not took & MASK:
-            executed.append(perf_counter_ns() - start - took)
+            executed.append(perf_counter_ns() - span.start_ns - took)
     except Exception as fault:  # noqa: BLE001 - the edge of a hook: the statement has run
         statements.failed(fault)
 
@@ -246,36 +243,40 @@ def _see(engine: Engine, text: str, statement: Any, parameters: Any) -> None:
         engine.seen[text] = (statement, parameters)
 
 
-def _start_cpu(trace: RequestTrace) -> tuple[int, int]:
-    """The thread's CPU clock, and when it was read: reckoned where it was known just before, since the clock is dear,
-    and only Python ran."""
+def _start_cpu(trace: RequestTrace) -> tuple[int, int, int]:
+    """0, the thread's CPU clock, and when it was read: reckoned where it was known just before, since the clock is
+    dear, and only Python ran."""
     now = perf_counter_ns()
     spans = trace.spans
     if not spans:
         if now - trace.start_ns < CPU_GAP_NS:
-            return trace.cpu_start_ns + now - trace.start_ns, trace.start_ns
+            return 0, trace.cpu_start_ns + now - trace.start_ns, trace.start_ns
     elif type(last := spans[-1]) is Statement and last.ended_cpu >= 0:
         gap = now - last.ended_ns
         if gap < CPU_GAP_NS and now - last.read_ns < CPU_TRUST_NS:
-            return last.ended_cpu + gap, last.read_ns
-    return thread_time_ns(), now
+            return 0, last.ended_cpu + gap, last.read_ns
+    return 0, thread_time_ns(), now
 
 
-def _stop_cpu(known: Known, start: int, took: int, ended_cpu: int, read_ns: int) -> tuple[int, int, int]:
-    """The CPU that the execution took, the clock when it ended, and when that was read; the first time that a local
-    one is slow, at most the request's CPU so far."""
-    if known.engine.local:
-        slow = known.engine.slow
+def _stop_cpu(span: Statement) -> None:
+    """Note the CPU that the execution took; the first time that a local one is slow, at most the request's so far."""
+    took = span.execute_ns
+    if span.engine.local:
         if took < CPU_SHORT_NS:
+            span.cpu_ns = took
+            span.ended_cpu += took
             if not took & FORGET_MASK:
-                slow.discard(known.text)
-            return took, ended_cpu + took, read_ns
+                span.engine.slow.discard(span.text)
+            return
+        slow = span.engine.slow
         if len(slow) >= MAX_SLOW:
             slow.clear()
-        slow.add(known.text)
+        slow.add(span.text)
     cpu = thread_time_ns()
-    used = cpu - ended_cpu
-    return (0 if used < 0 else used if used < took else took), cpu, start + took
+    used = cpu - span.ended_cpu
+    span.cpu_ns = 0 if used < 0 else used if used < took else took
+    span.ended_cpu = cpu
+    span.read_ns = span.start_ns + took
 
 
 def _other_text(context: Any, compiled: Any, statement: Any, batch: int) -> tuple[str, int]:

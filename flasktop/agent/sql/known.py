@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from flasktop.agent.trace import Engine, SpanRecord
-from flasktop.protocol.records import STATEMENT
+from flasktop.agent.trace import Engine
 
 NOWHERE: Final = 0
 """In place of ``Known.at``: that is the hook itself, which is never what a library's function was."""
@@ -38,10 +37,6 @@ class Known(msgspec.Struct, frozen=True, eq=False):
     listeners: Any = None
     shared: Sized = ()
     roots: tuple[str, ...] | None = None
-
-    def span(self) -> SpanRecord:
-        """A record of it, while it runs and has none."""
-        return SpanRecord(STATEMENT, self.text, self.engine, self.code, self.instruction, self.relationship)
 
 
 def keep(compiled: Any, known: Known) -> None:
