@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -159,6 +161,54 @@ def test_outside_any_request_statements_go_among_those_outside(sqlite: Engine, r
 
     assert "select 1" in [span.text for span in sink.outside]
     assert recorder.statements == []
+
+
+def test_a_statement_that_another_one_runs_ends_first_and_nothing_is_under_way_then(
+    sqlite: Engine, recorder: Recorder
+) -> None:
+    """Records are kept in the order in which statements end, which is not the one in which they begin."""
+    memory = create_engine("sqlite://", poolclass=StaticPool)
+    seen: list[object] = []
+
+    def inner() -> int:
+        number = other.execute(text("select 42")).scalar()
+        seen.append(recorder.trace.database)
+        return int(number or 0)
+
+    with sqlite.connect() as connection, memory.connect() as other:
+        connection.connection.create_function("other", 0, inner)
+        rows = connection.execute(text("select other() order by 1")).all()
+        began_last: Any = recorder.trace.database
+        assert [span.text for span in recorder.statements[-2:]] == ["select 42", "select other() order by 1"]
+        assert (rows, began_last.text, began_last.under_way()) == ([(42,)], "select 42", None)
+    memory.dispose()
+
+
+def test_nothing_is_under_way_once_threads_that_share_a_request_have_their_rows(
+    sqlite: Engine, recorder: Recorder
+) -> None:
+    slow, quick = threading.Event(), threading.Event()
+
+    def wait() -> int:
+        slow.set()
+        return int(quick.wait(60))
+
+    def first() -> None:
+        with sqlite.connect() as connection:
+            connection.connection.create_function("hang", 0, wait)
+            connection.execute(text("select hang() order by 1")).all()
+            began_last.append(recorder.trace.database)
+
+    began_last: list[Any] = []
+    thread = threading.Thread(target=copy_context().run, args=(first,))
+    thread.start()
+    assert slow.wait(60)
+    with sqlite.connect() as connection:
+        connection.execute(text("select 1")).all()
+        quick.set()
+        thread.join()
+
+    assert began_last[0].text == "select 1" and began_last[0].under_way() is None
 
 
 def test_an_engine_made_before_the_hooks_is_seen(sqlite: Engine) -> None:
