@@ -52,6 +52,7 @@ class Checkout(msgspec.Struct, gc=False, eq=False):
         return (CONNECT, self.connect_ns) if self.connect_ns else (POOL_WAIT, self.start_ns)
 
 
+_current = current_trace.get
 _checkout: ContextVar[Checkout | None] = ContextVar("flasktop_checkout", default=None)
 _pools: dict[int, tuple[weakref.ref[Any], Engine]] = {}
 _originals: dict[type, Callable[..., Any]] = {}
@@ -91,7 +92,7 @@ def uninstall(engine_class: Any) -> None:
 def _timed_checkout(info: Engine, original: Callable[..., Any], engine: Any, args: Any, kwargs: Any) -> Any:
     checkout = Checkout(perf_counter_ns())
     token = _checkout.set(checkout)
-    trace = current_trace.get()
+    trace = _current()
     if trace is not None:
         trace.database = checkout
     try:
@@ -113,7 +114,8 @@ def _finish(info: Engine, checkout: Checkout, token: Any, failure: type[BaseExce
     try:
         end = perf_counter_ns()
         start, checkout.start_ns = checkout.start_ns, 0
-        connecting.pop(id(checkout), None)
+        if connecting:
+            connecting.pop(id(checkout), None)
         _checkout.reset(token)
         begun = checkout.connect_ns
         waited = (begun or end) - start
