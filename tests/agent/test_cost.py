@@ -12,6 +12,8 @@ from flasktop import FlaskTop
 from flasktop.agent import cost, meter
 from flasktop.agent.guard import guard
 from flasktop.agent.process import process
+from flasktop.agent.sql import hooks
+from flasktop.agent.sql.known import Known, keep
 from tests.agent.support import Box, serve, until
 
 
@@ -52,6 +54,22 @@ def test_a_rehearsal_leaves_no_request_behind(box: Box, monkeypatch: pytest.Monk
     assert len(box.agent.journal.free_slots) == taken
     assert process.apps == apps
     assert len(box.traces(1)) == 1
+
+
+def test_a_rehearsed_statement_goes_the_way_of_one_that_is_known(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Flask("app")
+    FlaskTop(app)
+    serve(app)
+    looked_at: list[Known] = []
+
+    def keeping(compiled: object, known: Known) -> None:
+        looked_at.append(known)
+        keep(compiled, known)
+
+    monkeypatch.setattr(hooks, "keep", keeping)
+    cost.HotCost().percent(1000, 1000, 1.0)
+
+    assert len(looked_at) == 1
 
 
 def test_a_rehearsal_logs_nothing_and_reports_no_fault_of_a_requests(
