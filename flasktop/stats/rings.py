@@ -79,11 +79,14 @@ class Newest:
         return sorted(self.kept, reverse=True, key=_by_end)[:size]
 
     def trim(self, size: int) -> None:
-        """Let go of all but the newest, and of what ended in the same moment as the last of them."""
+        """Let go of all but the newest, and of what ended in the same moment as the last of them; where that is most
+        of it (a frame whose traces all claim one moment), of nothing but the newest."""
         ends = [kept.ended for kept in self.kept]
         ends.sort()
         self.floor = floor = ends[-size]
         self.kept = [kept for kept in self.kept if kept.ended >= floor]
+        if 2 * len(self.kept) > len(ends) + size:  # little went: the next one would have all looked at again
+            self.kept = sorted(self.kept, key=_by_end)[-size:]
 
 
 class Slowest:
