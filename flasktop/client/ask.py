@@ -54,7 +54,8 @@ async def ask(address: Address, command: Command, answer: type[A], on_working: O
     """Carry out ``command`` and return its answer, an ``answer``.
 
     Cancelling this task cancels the command. ``on_working`` is told how far it is, and that the worker is stopped
-    meanwhile.
+    meanwhile. A worker that hangs up while its process runs is asked once more: it does so where it did not hear from
+    us for some seconds, as when the reader's host is busy or its laptop was closed.
 
     Raises:
         CommandFailedError: the worker did not; says why and what to do.
@@ -66,15 +67,31 @@ async def ask(address: Address, command: Command, answer: type[A], on_working: O
     except OSError as error:
         raise NotRunningError("The worker does not answer.", "It may have ended just now.") from error
     try:
+        return await _carried_out(connection, address, command, answer, on_working)
+    except (OSError, EOFError) as error:
+        if address.pid is None or not process_alive(address.pid, address.started_ms):
+            raise _gone() from error
+    try:
+        connection = await Connection.open(address.socket, address.owner)
+        return await _carried_out(connection, address, command, answer, on_working)
+    except (OSError, EOFError) as error:
+        raise _gone() from error
+
+
+async def _carried_out(
+    connection: Connection, address: Address, command: Command, answer: type[A], on_working: OnWorking | None
+) -> A:
+    """The answer over a connection, which is closed then; OSError or EOFError where the worker hung up."""
+    try:
         await connection.hello(_patience(address))
         connection.send(Ask(1, command))
         return await _answer(connection, address, answer, on_working)
-    except (OSError, EOFError) as error:
-        raise NotRunningError(
-            "The worker went away before it answered.", "It may have ended or been killed."
-        ) from error
     finally:
         connection.close()
+
+
+def _gone() -> NotRunningError:
+    return NotRunningError("The worker went away before it answered.", "It may have ended or been killed.")
 
 
 def _patience(address: Address) -> Callable[[], Awaitable[None]]:
@@ -118,7 +135,7 @@ async def _answer(connection: Connection, address: Address, answer: type[A], on_
             elif isinstance(message, Refusal):
                 raise RefusedError(message.message, message.hint)
             elif isinstance(message, Bye):
-                raise EOFError
+                raise _gone()
 
 
 def _look_at(address: Address, on_working: OnWorking | None, elapsed_s: float) -> None:

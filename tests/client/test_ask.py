@@ -123,6 +123,42 @@ async def test_a_worker_that_ends_meanwhile_is_said_to_be_gone(directory: Path) 
             await ask(fake(worker), Ping(), Pong)
 
 
+def hanging_up(times: int) -> tuple[Talk, list[int]]:
+    """A worker that hangs up without an answer so many times, as on a reader that it did not hear from; and how often
+    it was called."""
+    calls: list[int] = []
+
+    async def talk(worker: FakeWorker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(len(calls))
+        if len(calls) > times:
+            await answering(Answered(1, Pong(1.0)))(worker, reader, writer)
+            return
+        writer.write(encode(worker.hello))
+        await writer.drain()
+        writer.close()
+
+    return talk, calls
+
+
+@asynchronous
+async def test_a_worker_that_hangs_up_while_it_runs_is_asked_once_more(directory: Path) -> None:
+    talk, calls = hanging_up(1)
+    async with FakeWorker(directory, talk) as worker:
+        answer = await ask(fake(worker), Ping(), Pong)
+
+    assert (answer, len(calls)) == (Pong(1.0), 2)
+
+
+@asynchronous
+async def test_a_worker_that_hangs_up_again_and_again_is_not_asked_for_ever(directory: Path) -> None:
+    talk, calls = hanging_up(10)
+    async with FakeWorker(directory, talk) as worker:
+        with pytest.raises(NotRunningError, match="went away before it answered"):
+            await ask(fake(worker), Ping(), Pong)
+
+    assert len(calls) == 2
+
+
 @asynchronous
 async def test_a_worker_that_has_ended_is_said_to_be_gone(directory: Path) -> None:
     """Nobody listens at its socket any more."""
