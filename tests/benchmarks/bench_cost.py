@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bench_cost [--rounds N]
 
-Every contender is a process of its own with the same app (``contenders.py``), started anew for every ``FRESH`` rounds,
-since one process runs the same code some per cent faster than another, by where its memory happens to lie. Within a
+Every contender is a process of its own with the same app (``contenders.py``), started anew for every round, since one
+process runs the same code some per cent faster than another, by where its memory happens to lie. Within a
 round they take turns of some ten milliseconds, so that a machine whose speed drifts disturbs all alike; a round's
 figure is a contender's whole CPU, all threads counted, less that of the bare app in the same round, and the table shows
 the medians. What a background thread does late is waited for, and belongs to the round. What a process uses that does
@@ -32,8 +32,6 @@ from tests.benchmarks.contenders import SELECTS, TEN, TRIVIAL
 from tests.benchmarks.machine import described, spread, version
 
 ROUNDS: Final = 32
-FRESH: Final = 4
-"""Rounds after which all processes are started anew."""
 TURNS: Final = 20
 REQUESTS: Final = 100
 TENS: Final = 10
@@ -177,12 +175,11 @@ def main() -> None:
     wanted = [one for one in CONTENDERS if one.app == "bare" or (options.only or "") in one.label]
     missing = [one for one in wanted if any(version(need) == "not installed" for need in one.needs)]
     measured = [Figures(one) for one in wanted if one not in missing]
-    for first in range(0, options.rounds, FRESH):
+    for _ in range(options.rounds):
         with ExitStack() as stack:
             running = [stack.enter_context(started(one)) for one in measured]
             time.sleep(START_S)
-            for _ in range(min(FRESH, options.rounds - first)):
-                take_round(running)
+            take_round(running)
     counts = f"{TURNS} turns of {REQUESTS} requests, and of {TENS} with {SELECTS} selects each"
     print(f"medians of {options.rounds} rounds of {counts}\n")
     print(table(measured))
