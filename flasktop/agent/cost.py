@@ -31,6 +31,7 @@ MOST: Final = 10_000
 """Runs more, at most, until enough of the metered parts were timed."""
 
 _PLACE: Final = "measuring our own cost"
+_SQL: Final = "SELECT 1"
 
 
 class Rehearsed(NamedTuple):
@@ -253,9 +254,6 @@ def _statement() -> Rehearsed:
         return _rehearsed(_called(watched), _called(bare), meter.executed)
     finally:
         current_trace.reset(token)
-
-
-_SQL: Final = "SELECT 1"
 
 
 def _called(work: Callable[[], object]) -> Callable[[], object]:

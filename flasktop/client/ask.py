@@ -91,7 +91,9 @@ async def _carried_out(
 
 
 def _gone() -> NotRunningError:
-    return NotRunningError("The worker went away before it answered.", "It may have ended or been killed.")
+    return NotRunningError(
+        "The worker went away before it answered.", "It may have ended or been killed. Where it still runs, ask again."
+    )
 
 
 def _patience(address: Address) -> Callable[[], Awaitable[None]]:

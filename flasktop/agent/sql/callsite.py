@@ -66,10 +66,7 @@ def add_root(path: str) -> None:
 
 def find() -> tuple[CodeType | None, int]:
     """The innermost frame of the user's own code above the caller: its code and instruction, or (None, 0)."""
-    code, instruction = walk(sys._getframe(1))
-    if code is None and "greenlet" in sys.modules:
-        return find_in_parents()
-    return code, instruction
+    return look(sys._getframe(1))[:2]
 
 
 def found(caller: int, depth: int) -> tuple[CodeType | None, int]:
@@ -97,31 +94,25 @@ def found(caller: int, depth: int) -> tuple[CodeType | None, int]:
     return user, instruction
 
 
-def look(start: FrameType) -> tuple[CodeType | None, int, int, CodeType | None]:
+def look(frame: FrameType) -> tuple[CodeType | None, int, int, CodeType | None]:
     """As ``find``, from a frame on upwards; how many frames above it that was, and the code of the library's function
     that the user's line called (None: there is none to be told)."""
-    frame = start
-    inside: FrameType | None = None
-    library = _library_files
-    for steps in _DEPTHS:
-        code = frame.f_code
-        file = code.co_filename
-        if file not in library and (file in _user_files or _judge(frame, file)):
-            if file in _template_files and id(code) not in _templates:
-                _keep_template(frame)
-            return code, frame.f_lasti, steps, inside.f_code if inside is not None else None
-        inside = frame
-        outer = frame.f_back
-        if outer is None:
-            break
-        frame = outer
-    return (*(find_in_parents() if "greenlet" in sys.modules else (None, 0)), 0, None)
+    place = _climb(frame)
+    if place[0] is None and "greenlet" in sys.modules:
+        return (*find_in_parents(), 0, None)
+    return place
 
 
 def walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
     """As ``find``, from a frame on upwards, in its own greenlet only."""
+    return _climb(frame)[:2]
+
+
+def _climb(frame: FrameType | None) -> tuple[CodeType | None, int, int, CodeType | None]:
+    """As ``look``, in the frame's own greenlet only."""
+    inside: FrameType | None = None
     library = _library_files
-    for _ in _DEPTHS:
+    for steps in _DEPTHS:
         if frame is None:
             break
         code = frame.f_code
@@ -129,9 +120,10 @@ def walk(frame: FrameType | None) -> tuple[CodeType | None, int]:
         if file not in library and (file in _user_files or _judge(frame, file)):
             if file in _template_files and id(code) not in _templates:
                 _keep_template(frame)
-            return code, frame.f_lasti
+            return code, frame.f_lasti, steps, inside.f_code if inside is not None else None
+        inside = frame
         frame = frame.f_back
-    return None, 0
+    return None, 0, 0, None
 
 
 def is_own(frame: FrameType) -> bool:

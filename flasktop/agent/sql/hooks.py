@@ -244,8 +244,8 @@ def _see(engine: Engine, text: str, statement: Any, parameters: Any) -> None:
 
 
 def _start_cpu(trace: RequestTrace) -> tuple[int, int, int]:
-    """0, the thread's CPU clock, and when it was read: reckoned where it was known just before, since the clock is
-    dear, and only Python ran."""
+    """A statement's CPU so far (0), the thread's CPU clock, and when that was read: reckoned where it was known just
+    before, since the clock is dear, and only Python ran."""
     now = perf_counter_ns()
     spans = trace.spans
     if not spans:

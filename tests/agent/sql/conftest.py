@@ -92,6 +92,17 @@ def recorder() -> Iterator[Recorder]:
     assert guard.errors == faults
 
 
+def their_execution(ran: list[str]) -> Callable[..., bool]:
+    """A ``do_execute`` listener of the app's, which runs each statement itself and notes it."""
+
+    def run(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        ran.append(statement)
+        context.dialect.do_execute(cursor, statement, parameters, context)
+        return True
+
+    return run
+
+
 def fill(engine: Engine) -> None:
     """Make the shop: 10 orders of 3 items."""
     Base.metadata.create_all(engine)

@@ -20,7 +20,7 @@ from sqlalchemy.pool import StaticPool
 from flasktop.agent.guard import guard
 from flasktop.agent.sql import fetch, hooks, install, masking, recording
 from flasktop.agent.trace import current_trace, sink
-from tests.agent.sql.conftest import Item, Order, Recorder
+from tests.agent.sql.conftest import Item, Order, Recorder, their_execution
 from tests.agent.support import until
 from tests.databases import OLD_SQLALCHEMY
 
@@ -168,12 +168,9 @@ def test_a_statement_that_another_one_runs_ends_first_and_nothing_is_under_way_t
 ) -> None:
     """Records are kept in the order in which statements end, which is not the one in which they begin."""
     memory = create_engine("sqlite://", poolclass=StaticPool)
-    seen: list[object] = []
 
     def inner() -> int:
-        number = other.execute(text("select 42")).scalar()
-        seen.append(recorder.trace.database)
-        return int(number or 0)
+        return int(other.execute(text("select 42")).scalar() or 0)
 
     with sqlite.connect() as connection, memory.connect() as other:
         connection.connection.create_function("other", 0, inner)
@@ -257,14 +254,8 @@ def test_nothing_is_recorded_while_no_agent_runs(sqlite: Engine, recorder: Recor
 
 
 def test_another_do_execute_listener_keeps_its_place(sqlite: Engine, recorder: Recorder) -> None:
-    ran = []
-
-    def theirs(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        ran.append(statement)
-        context.dialect.do_execute(cursor, statement, parameters, context)
-        return True
-
-    event.listen(sqlite, "do_execute", theirs)
+    ran: list[str] = []
+    event.listen(sqlite, "do_execute", their_execution(ran))
     with sqlite.connect() as connection:
         assert len(connection.execute(select(Order.id)).all()) == 10
 

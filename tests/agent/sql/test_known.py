@@ -5,7 +5,7 @@ Each test runs a statement until it is known, changes one thing, and runs it aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,11 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, selectinload
 
 from flasktop.agent.sql import callsite, hooks, masking, recording, relationship
-from flasktop.agent.sql.known import NOWHERE, Known, keep
+from flasktop.agent.sql.known import Known, keep
 from flasktop.agent.trace import Engine as Ours
-from tests.agent.sql.conftest import Item, Order, Recorder
+from tests.agent.sql.conftest import Item, Order, Recorder, their_execution
 from tests.databases import OLD_SQLALCHEMY
 
-Run = Callable[[], Any]
 QUERY = select(Order.id).where(Order.name == "order 3")
 
 
@@ -69,33 +68,15 @@ def test_each_of_its_runs_has_its_own_times_and_rows(known: Connection, recorder
     assert spans[0].start_ns + spans[0].execute_ns <= spans[1].start_ns
 
 
-def test_a_listener_of_the_engine_that_comes_later_runs_the_statement(known: Connection, recorder: Recorder) -> None:
-    ran = []
-
-    def theirs(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        ran.append(statement)
-        context.dialect.do_execute(cursor, statement, parameters, context)
-        return True
-
-    event.listen(known.engine, "do_execute", theirs)
-    rows = run(known)
-
-    assert (len(rows), len(ran), recorder.statements) == (1, 1, [])
-
-
-def test_a_listener_of_all_engines_that_comes_later_runs_the_statement(known: Connection, recorder: Recorder) -> None:
-    ran = []
-
-    def theirs(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        ran.append(statement)
-        context.dialect.do_execute(cursor, statement, parameters, context)
-        return True
-
-    event.listen(Engine, "do_execute", theirs)
+@pytest.mark.parametrize("whose", ["one engine", "all engines"])
+def test_a_listener_that_comes_later_runs_the_statement(known: Connection, recorder: Recorder, whose: str) -> None:
+    ran: list[str] = []
+    target, theirs = known.engine if whose == "one engine" else Engine, their_execution(ran)
+    event.listen(target, "do_execute", theirs)
     try:
         rows = run(known)
     finally:
-        event.remove(Engine, "do_execute", theirs)
+        event.remove(target, "do_execute", theirs)
 
     assert (len(rows), len(ran), recorder.statements) == (1, 1, [])
 
@@ -223,10 +204,6 @@ def test_lazy_loads_keep_their_relationship_beside_others_of_their_kind(sqlite: 
     told = [visit(*options) for options in ((), (selectinload(Order.items),), (), (selectinload(Order.items),))]
 
     assert told == [lazily, eagerly, lazily, eagerly]
-
-
-def test_where_no_library_is_between_the_line_and_the_hook_nothing_is_remembered_of_the_line() -> None:
-    assert Known("select 1", Ours("", ""), None, run.__code__, 0).at == NOWHERE
 
 
 def test_a_compiled_object_that_takes_no_attribute_is_looked_at_anew() -> None:
