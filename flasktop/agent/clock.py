@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
-from typing import Final
+from typing import Final, Protocol
 
 from flasktop.agent.rules import CREDIT, MOST_CREDIT
-from flasktop.agent.trace import CPU_GAP_NS, UNKNOWN_CPU, RequestTrace
+from flasktop.agent.trace import CPU_GAP_NS, UNKNOWN_CPU, UNREAD, RequestTrace
 from flasktop.protocol.records import UNKNOWN
 
 WORTH_NS: Final = 1_000_000
@@ -23,21 +23,34 @@ EARNS_NS: Final = 40_000
 """For so much of the time of one that took long, one more has the clock read, twice: some 4 us, a tenth of that."""
 
 
-def start(trace: RequestTrace) -> bool:
-    """Read the clock for a request whose rule is known by now; False where it began too long ago for that.
+class Early(Protocol):
+    """For whose next requests the clock may be read early: of so many as its ``lateness`` says."""
 
-    What went before was short, and Python alone: it is reckoned as CPU time.
+    lateness: int
+
+    def read_early(self) -> None: ...
+
+
+def before(trace: RequestTrace) -> int:
+    """How long ago a request began, in ns."""
+    return perf_counter_ns() - trace.start_ns
+
+
+def dispatched(trace: RequestTrace, early: Early) -> None:
+    """Read the clock for a request whose rule is known by now, and has credit.
+
+    What went before was short, and Python alone: it is reckoned as CPU time. Where it was not short, it is too late,
+    and the clock of the next requests is read as soon as they begin: of one, and where that is not short either, of
+    twice as many each time. So a request that was only kept waiting, as many are on a busy machine, has hardly any
+    other pay for it.
     """
-    before = perf_counter_ns() - trace.start_ns
-    if before >= CPU_GAP_NS:
-        return False
-    trace.cpu_start_ns = max(thread_time_ns() - before, 0)
-    return True
-
-
-def in_time(trace: RequestTrace) -> bool:
-    """Whether a request's rule is known so soon that ``start`` could read the clock now."""
-    return perf_counter_ns() - trace.start_ns < CPU_GAP_NS
+    went_ns = before(trace)
+    if went_ns >= CPU_GAP_NS:
+        early.read_early()
+    elif trace.cpu_start_ns == UNREAD:
+        trace.cpu_start_ns = max(thread_time_ns() - went_ns, 0)
+    else:
+        early.lateness = 1
 
 
 def ended(trace: RequestTrace, took_ns: int) -> None:
@@ -51,9 +64,15 @@ def ended(trace: RequestTrace, took_ns: int) -> None:
     if asked:
         rule.asked()
     elif took_ns > WORTH_NS:
-        rule.change(min(rule.credit + took_ns // EARNS_NS, MOST_CREDIT), rule.sampled)
+        rule.credit = min(rule.credit + took_ns // EARNS_NS, MOST_CREDIT)
     elif rule.credit and trace.cpu_start_ns >= 0:
-        rule.change(rule.credit - 1, rule.sampled)
+        rule.credit -= 1
+
+
+def quick(trace: RequestTrace, took_ns: int) -> int:
+    """``ended``, and the CPU time in ns of the request, UNKNOWN where it cannot be told."""
+    ended(trace, took_ns)
+    return used_ns(trace)
 
 
 def wanted(trace: RequestTrace) -> None:
@@ -65,11 +84,16 @@ def wanted(trace: RequestTrace) -> None:
 
 def used_us(trace: RequestTrace) -> int:
     """CPU time in us of a request that has ended, UNKNOWN where it cannot be told."""
+    used = used_ns(trace)
+    return used // 1000 if used > 0 else used
+
+
+def used_ns(trace: RequestTrace) -> int:
+    """The same in ns."""
     start_ns, end_ns = trace.cpu_start_ns, trace.cpu_end_ns
     took_ns = trace.end_ns - trace.start_ns
     if start_ns >= 0 and end_ns >= 0:
-        used_ns = min(end_ns - start_ns, took_ns)  # the clock is read a little later than the request ends
-        return used_ns // 1000 if used_ns > 0 else 0
+        return max(min(end_ns - start_ns, took_ns), 0)  # the clock is read a little later than the request ends
     if start_ns != UNKNOWN_CPU and took_ns < CPU_GAP_NS and trace.spans is None:
-        return took_ns // 1000 if took_ns > 0 else 0
+        return max(took_ns, 0)
     return UNKNOWN

@@ -9,8 +9,9 @@ from flasktop.agent import answers
 from flasktop.agent.activity import Activity, statements_of
 from flasktop.agent.clock import used_us
 from flasktop.agent.finished import Finished, QuickRequest
+from flasktop.agent.rules import KnownRule
 from flasktop.agent.tables import Routes, Statements, fit_to_travel
-from flasktop.agent.trace import CPU_GAP_NS, RequestTrace, SpanRecord
+from flasktop.agent.trace import CPU_GAP_NS, UNREAD, RequestTrace, SpanRecord
 from flasktop.protocol.records import (
     COMMIT,
     ROLLBACK,
@@ -20,6 +21,7 @@ from flasktop.protocol.records import (
     InFlight,
     OutsideSpan,
     Span,
+    Trace,
 )
 
 METHOD_LIMIT = 32
@@ -28,11 +30,15 @@ THREAD_LIMIT = 80
 """A thread's name is cut after so many characters."""
 PATH_LIMIT = 512
 """A path is cut after so many characters."""
+CACHED_RULES = 4096
+"""Rules, with a method each, whose routes are remembered."""
 
 _COMMITS = (COMMIT, ROLLBACK)
 
 TraceRow = tuple[Any, ...]
 """The fields of a ``Trace`` in their order, which is what a ``Trace`` is when it travels; its spans are SpanRows."""
+QUICK: Final = Trace.__struct_fields__.index("path") + 1
+"""So many of them are told of a quick request: all that have no default."""
 SpanRow = tuple[int, int, int, int, int, int, str, int]
 """The fields of a ``Span``."""
 Sums = tuple[int, int, int, int, int, int]
@@ -48,6 +54,7 @@ class TraceEncoder:
     def __init__(self, routes: Routes, statements: Statements) -> None:
         self._routes = routes
         self._statements = statements
+        self._of_rules: dict[tuple[KnownRule, str], int] = {}
 
     def trace(self, record: RequestTrace, number: int, now_ns: int) -> TraceRow:
         """A finished request, as it travels: the fields of ``Trace`` in their order."""
@@ -65,24 +72,38 @@ class TraceEncoder:
         return (
             number, self._routes.id(record), max(now_ns - start_ns, 0) // 1000, duration_us,
             (record.first_byte_ns - start_ns) // 1000 if record.first_byte_ns else UNKNOWN,
-            cpu_us, sql_cpu_us, wait_us, execute_us, fetch_us, commit_us + connect_us, statements, rows,
-            record.status, record.bytes_sent, record.flags, path, record.raised.__name__ if record.raised else "",
-            spans, folded, commit_us, request_key, body_key,
+            cpu_us, sql_cpu_us, wait_us, record.status, record.bytes_sent, path,
+            record.flags, record.raised.__name__ if record.raised else "", execute_us, fetch_us,
+            commit_us + connect_us, commit_us, statements, rows, spans, folded, request_key, body_key,
         )  # fmt: skip
 
     def quick(self, record: QuickRequest, number: int, now_ns: int) -> TraceRow:
-        """The same of one that ended as most do."""
-        start_ns, sent, path = record.start_ns, record.bytes_sent, record.path
+        """The same of one that ended as most do: the ``QUICK`` first fields, since the others have their defaults."""
+        start_ns, sent, path, cpu_ns = record.start_ns, record.bytes_sent, record.path, record.cpu_ns
         duration_ns = record.end_ns - start_ns
-        duration_us = duration_ns // 1000 if duration_ns > 0 else 0
-        cpu_us, nothing = (duration_us, 0) if duration_ns < CPU_GAP_NS else (UNKNOWN, UNKNOWN)
+        duration_us = duration_ns // 1000
+        cpu_us = in_sql = wait_us = UNKNOWN
+        if cpu_ns == UNREAD and duration_ns < CPU_GAP_NS:
+            cpu_us, in_sql, wait_us = duration_us, 0, 0
+        elif cpu_ns >= 0:
+            cpu_us, in_sql = cpu_ns // 1000, 0
+            wait_us = duration_us - cpu_us
         if record.query or record.app.mask_paths or len(path) > PATH_LIMIT or not path.isascii():
             path = shown_path(record)
+        route = self._of_rules.get((record.rule, record.method))
+        if route is None:
+            route = self._of_rule(record)
         return (
-            number, self._routes.id(record), max(now_ns - start_ns, 0) // 1000, duration_us,
-            duration_us if sent else UNKNOWN, cpu_us, nothing, nothing, 0, 0, 0, 0, 0,
-            record.status, sent, 0, path, "", (), (), 0, UNKNOWN, UNKNOWN,
+            number, route, (now_ns - start_ns) // 1000, duration_us,
+            duration_us if sent else UNKNOWN, cpu_us, in_sql, wait_us, record.status, sent, path,
         )  # fmt: skip
+
+    def _of_rule(self, record: QuickRequest) -> int:
+        """The id of a route, remembered by its rule, which is one app's: that compares no texts."""
+        if len(self._of_rules) >= CACHED_RULES:
+            self._of_rules.clear()
+        number = self._of_rules[record.rule, record.method] = self._routes.id(record)
+        return number
 
     def _times(
         self, record: RequestTrace, duration_us: int

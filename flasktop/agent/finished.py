@@ -13,7 +13,8 @@ class QuickRequest(msgspec.Struct, gc=False, eq=False):
 
     What the agent's thread needs of it, and no more. So the ``RequestTrace`` is freed by the thread that made it, whose
     next request gets the same memory, still in the processor's cache: the agent's thread has it come from, and go to,
-    another processor. ``bytes_sent`` of its body were at hand at ``end_ns``.
+    another processor. ``bytes_sent`` of its body were at hand at ``end_ns``. ``cpu_ns`` is the thread's CPU time in it,
+    UNKNOWN where that cannot be told, and UNREAD where it is its duration, if that is short.
     """
 
     app: AppInfo
@@ -25,6 +26,7 @@ class QuickRequest(msgspec.Struct, gc=False, eq=False):
     end_ns: int
     status: int
     bytes_sent: int
+    cpu_ns: int
 
 
 Finished = RequestTrace | QuickRequest

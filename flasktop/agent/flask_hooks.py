@@ -16,7 +16,7 @@ from flasktop.agent.process import process
 from flasktop.agent.rules import KnownRule
 from flasktop.agent.slots import METHODS, pack_slot, release, write
 from flasktop.agent.sql.repeats import Repeats
-from flasktop.agent.trace import UNKNOWN_CPU, UNREAD, RequestTrace, current_trace
+from flasktop.agent.trace import UNKNOWN_CPU, RequestTrace, current_trace
 from flasktop.errors import RegistrationError
 from flasktop.protocol.records import ASYNC_VIEW, UNMATCHED_METHOD
 
@@ -112,6 +112,7 @@ def dispatching(dispatch: Callable[..., Any], middleware: Middleware, current: C
         current: returns an object whose ``request`` is Flask's current one. See ``_context_finder``.
     """
     app, label = middleware.app, middleware.app.label
+    read_clock = clock.dispatched
     word_of = METHODS.get  # a method of what was imported is looked up, and made, at each call
     place = "noting the URL rule"
     on = not guard.off(place)
@@ -134,8 +135,10 @@ def dispatching(dispatch: Callable[..., Any], middleware: Middleware, current: C
                 except AttributeError:
                     rule = _remember(matched, middleware)
                 trace.rule = rule
+                if rule.credit and not rule.ignored:
+                    read_clock(trace, middleware)
                 if rule.special:
-                    _note_more(agent, trace, rule, middleware)
+                    _note_more(agent, trace, rule)
                 elif (slot := trace.slot) >= 0:  # ``slots.write``, in place; where paths are masked, a rule is special
                     journal, method = agent.journal, trace.method
                     path = trace.path.encode("latin-1", "replace")
@@ -163,7 +166,7 @@ def _remember(matched: Any, middleware: Middleware) -> KnownRule:
     return known
 
 
-def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule, middleware: Middleware) -> None:
+def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule) -> None:
     """What only some requests need."""
     if rule.sampled:
         rule.change(rule.credit, False)
@@ -174,8 +177,6 @@ def _note_more(agent: Agent, trace: RequestTrace, rule: KnownRule, middleware: M
         trace.ignored = True
         release(agent, trace)
         return
-    if rule.credit and not (clock.start(trace) if trace.cpu_start_ns == UNREAD else clock.in_time(trace)):
-        middleware.read_early()
     write(agent, trace, rule.label)
 
 

@@ -36,7 +36,8 @@ SHORT_BODY: Final = 16 * 1024
 takes so much for a connection at once, so that the server does not wait for the visitor."""
 
 EARLY: Final = 8
-"""For so many requests the CPU clock is read as soon as they begin: an app's first, and after one dispatched late."""
+"""For so many requests, at most, the CPU clock is read as soon as they begin: an app's first, and after some that were
+dispatched late."""
 
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid
@@ -100,6 +101,7 @@ class Middleware:
         self._closing = closing
         self.hears: Hears | None = None if direct else counting_starter
         self._always_special = not direct or self._ignores is not None
+        self.lateness = EARLY
         self.read_early()  # an app's first requests are long in coming to be dispatched
 
     @classmethod
@@ -176,19 +178,20 @@ class Middleware:
                 slot, rule = trace.slot, trace.rule
                 if (
                     slot >= 0
-                    and took_ns < WORTH_NS
-                    and trace.cpu_start_ns == UNREAD
                     and trace.spans is None
                     and trace.taken is None
                     and trace.raised is None
                     and not trace.flags
                     and rule is not None
                 ):
+                    unread = trace.cpu_start_ns == UNREAD and took_ns < WORTH_NS
+                    cpu_ns = UNREAD if unread else clock.quick(trace, took_ns)
                     agent.pending.append(
                         QuickRequest(
-                            trace.app, rule, trace.method, trace.path, trace.query, trace.start_ns, now, status, sent
+                            trace.app, rule, trace.method, trace.path, trace.query, trace.start_ns, now, status, sent,
+                            cpu_ns,
                         )
-                    )
+                    )  # fmt: skip
                 else:
                     trace.status, trace.bytes_sent, trace.first_byte_ns = status, sent, now if sent else 0
                     clock.ended(trace, took_ns)
@@ -303,8 +306,9 @@ class Middleware:
         self._always_special = self.special = True
 
     def read_early(self) -> None:
-        """Read the CPU clock of the next requests before they are dispatched, since that takes long."""
-        self.early = EARLY
+        """Read the CPU clock of the next requests before they are dispatched, since that takes long (``clock.py``)."""
+        self.early = self.lateness
+        self.lateness = min(2 * self.lateness, EARLY)
         self.special = True
 
     def _lost(self, agent: Agent, trace: RequestTrace, error: Exception) -> None:

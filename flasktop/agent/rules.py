@@ -12,11 +12,10 @@ MOST_CREDIT: Final = 8 * CREDIT
 class KnownRule:
     """A rule's text, its endpoint's name, the text as the journal's slots hold it; are its requests ignored?
 
-    ``asks``: one of its requests has asked a database. ``invented`` says that it takes any method, ``masked`` that
-    paths are not to be kept. ``credit`` is how many quick requests more have the CPU clock read for them (see
-    ``agent/clock.py``). ``sampled``: the parameters of its next request's statements are told apart (see
-    ``agent/sql/repeats.py``). ``special``: any of these but ``asks`` is so, and its next request needs more than a
-    slot; a request asks this alone.
+    ``asks``: one of its requests has asked a database. ``credit`` is how many quick requests more have the CPU clock
+    read for them (see ``agent/clock.py``). ``invented`` says that it takes any method, ``masked`` that paths are not to
+    be kept. ``sampled``: the parameters of its next request's statements are told apart (see ``agent/sql/repeats.py``).
+    ``special``: any of these three, or that it is ignored, so that its next request needs more than a slot.
     """
 
     __slots__ = ("asks", "credit", "endpoint", "ignored", "invented", "label", "masked", "route", "sampled", "special")
@@ -35,7 +34,7 @@ class KnownRule:
         """Set what changes from request to request."""
         self.credit = credit
         self.sampled = sampled
-        self.special = credit > 0 or sampled or self.invented or self.ignored or self.masked
+        self.special = sampled or self.invented or self.ignored or self.masked
 
     def asked(self) -> None:
         """One of its requests has asked a database: the next have the clock read."""

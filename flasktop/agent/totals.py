@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
-from flasktop.agent.encode import SpanRow, TraceRow
+from flasktop.agent.encode import QUICK, SpanRow, TraceRow
 from flasktop.protocol.messages import Totals
 from flasktop.protocol.records import RAISED, UNKNOWN, Folded, Span, Trace
 from flasktop.protocol.totals import RouteTotal, StatementTotal
@@ -38,13 +38,13 @@ class _Route:
     def count(self) -> int:
         return self.sums[0]
 
-    def add(self, traces: list[TraceRow]) -> None:
-        """Add finished requests of this route, column by column: a sum of a column is one call."""
+    def add(self, more: tuple[int, ...], statuses: Iterable[int]) -> None:
+        """Add the sums of finished requests of this route, and their statuses."""
         sums = self.sums
-        largest = max(sums[_MAX], max(map(_duration, traces)))
-        sums[:] = map(add, sums, _columns(traces))
+        largest = max(sums[_MAX], more[_MAX])
+        sums[:] = map(add, sums, more)
         sums[_MAX] = largest
-        self.statuses.update(map(_status, traces))
+        self.statuses.update(statuses)
 
     def message(self) -> RouteTotal:
         fields: list[Any] = [self.route, *self.sums]
@@ -56,21 +56,19 @@ _MAX: Final = RouteTotal.__struct_fields__.index("max_us") - 1
 _STATUSES: Final = RouteTotal.__struct_fields__.index("statuses")
 ROUTE: Final = Trace.__struct_fields__.index("route")
 STATEMENTS: Final = Trace.__struct_fields__.index("statements")
-_DURATION: Final = Trace.__struct_fields__.index("duration_us")
 _SPANS: Final = Trace.__struct_fields__.index("spans")
 _FOLDED: Final = Trace.__struct_fields__.index("folded")
 _STATUS: Final = Trace.__struct_fields__.index("status")
-_duration = itemgetter(_DURATION)
 _status = itemgetter(_STATUS)
 _spans = itemgetter(_SPANS)
 _folded = itemgetter(_FOLDED)
 
 
 def _columns(traces: list[TraceRow]) -> tuple[int, ...]:
-    """What traces of one route add to its sums."""
+    """What traces of one route add to its sums, column by column: a sum of a column is one call."""
     (
-        _, _, _, durations, first_bytes, cpus, sql_cpus, waits, executes, fetches, others, statements, rows,
-        statuses, sent, flags, _, _, _, _, commits, _, _,
+        _, _, _, durations, first_bytes, cpus, sql_cpus, waits, statuses, sent, _, flags, _,
+        executes, fetches, others, commits, statements, rows, _, _, _, _,
     ) = zip(*traces, strict=True)  # fmt: skip
     count = len(traces)
     # The house's rule of an error: a response of status 500 or more, or an exception that left the app.
@@ -91,8 +89,34 @@ def _columns(traces: list[TraceRow]) -> tuple[int, ...]:
     else:
         cpu, sql_cpu, wait, cpu_known = sum(cpus), sum(sql_cpus), sum(waits), count
     return (
-        count, errors, sum(durations), 0, first_byte, first_byte_known, cpu, sql_cpu, wait, cpu_known,
+        count, errors, sum(durations), max(durations), first_byte, first_byte_known, cpu, sql_cpu, wait, cpu_known,
         sum(executes), sum(fetches), sum(others), sum(statements), sum(rows), sum(sent), sum(commits), body,
+    )  # fmt: skip
+
+
+def _quick(traces: list[TraceRow]) -> tuple[int, ...]:
+    """The same of quick requests, which asked no database, and whose body was there when they ended.
+
+    Row by row: of many endpoints each has but a few of them at a time.
+    """
+    errors = duration = longest = first_byte = first_byte_known = cpu = wait = cpu_known = bytes_sent = 0
+    for _, _, _, took, first, used, _, waited, status, sent, _ in traces:
+        duration += took
+        if took > longest:
+            longest = took
+        if first >= 0:
+            first_byte += first
+            first_byte_known += 1
+        if used >= 0:
+            cpu += used
+            wait += waited
+            cpu_known += 1
+        if status >= 500:
+            errors += 1
+        bytes_sent += sent
+    return (
+        len(traces), errors, duration, longest, first_byte, first_byte_known, cpu, 0, wait, cpu_known,
+        0, 0, 0, 0, 0, bytes_sent, 0, 0,
     )  # fmt: skip
 
 
@@ -123,23 +147,24 @@ class TotalsTable:
 
     def add(self, traces: list[TraceRow]) -> None:
         """Count finished requests and their spans."""
-        of_routes: dict[int, list[TraceRow]] = {}
+        quick: defaultdict[int, list[TraceRow]] = defaultdict(list)
+        others: defaultdict[int, list[TraceRow]] = defaultdict(list)
         for trace in traces:
-            number = trace[ROUTE]
-            known = of_routes.get(number)
-            if known is None:
-                of_routes[number] = [trace]
-            else:
-                known.append(trace)
-        for number, rows in of_routes.items():
-            route = self._routes.get(number)
-            if route is None:
-                route = self._routes[number] = _Route(number)
-            route.add(rows)
+            (quick if len(trace) == QUICK else others)[trace[ROUTE]].append(trace)
+        for number, rows in quick.items():
+            self._route(number).add(_quick(rows), map(_status, rows))
+        for number, rows in others.items():
+            self._route(number).add(_columns(rows), map(_status, rows))
             self._add_spans(chain.from_iterable(map(_spans, rows)), number)
             for folded in chain.from_iterable(map(_folded, rows)):
                 self._add_folded(folded, number)
-        self._changed_routes.update(of_routes)
+
+    def _route(self, number: int) -> _Route:
+        row = self._routes.get(number)
+        if row is None:
+            row = self._routes[number] = _Route(number)
+        self._changed_routes.add(number)
+        return row
 
     def add_span(self, span: Span, route: int) -> None:
         """Count one span of ``route`` (UNKNOWN: outside any request)."""

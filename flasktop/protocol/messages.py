@@ -20,7 +20,7 @@ from flasktop.protocol.records import (
 )
 from flasktop.protocol.totals import RouteTotal, StatementTotal
 
-PROTOCOL_VERSION: Final = 2
+PROTOCOL_VERSION: Final = 3
 """Both ends must speak the same version; the first field of ``Hello`` tells it."""
 
 

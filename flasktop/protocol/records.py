@@ -141,6 +141,9 @@ class Trace(Message, frozen=True):
     ``request_key`` and ``body_key`` tell whether a cache would have answered: equal for the same path and query, and
     for the same body, within one worker (the hashes' key is random and stays there). Both are UNKNOWN for all but GET
     answered 200, slow enough for the hashes to cost no more than a hundredth, in one piece of bounded size.
+
+    The fields that have a default come last: of a request that asked no database, and answered without a fault, they
+    do not travel.
     """
 
     number: int
@@ -151,19 +154,19 @@ class Trace(Message, frozen=True):
     cpu_us: int
     sql_cpu_us: int
     wait_us: int
-    execute_us: int
-    fetch_us: int
-    other_us: int
-    statements: int
-    rows: int
     status: int
     bytes_sent: int
-    flags: int
     path: str
-    error: str
-    spans: tuple[Span, ...]
-    folded: tuple[Folded, ...] = ()
+    flags: int = 0
+    error: str = ""
+    execute_us: int = 0
+    fetch_us: int = 0
+    other_us: int = 0
     commit_us: int = 0
+    statements: int = 0
+    rows: int = 0
+    spans: tuple[Span, ...] = ()
+    folded: tuple[Folded, ...] = ()
     request_key: int = UNKNOWN
     body_key: int = UNKNOWN
 

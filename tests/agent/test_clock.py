@@ -78,12 +78,11 @@ def test_a_profile_has_the_clock_read_for_the_next_requests(box: Box) -> None:
     serve(app, "/quick")
     (rule,) = [one._flasktop_known for one in app.url_map.iter_rules() if hasattr(one, "_flasktop_known")]
     rule.change(0, False)
-    assert not rule.special
     seen = trace.RequestTrace(trace.AppInfo("site"), "GET", "/quick", "", 1)
     seen.rule = rule
     clock.wanted(seen)
 
-    assert (rule.credit, rule.special) == (rules.CREDIT, True)
+    assert rule.credit == rules.CREDIT
 
 
 def test_a_slow_request_after_many_quick_ones_has_none_and_the_next_has(
@@ -136,7 +135,7 @@ def test_a_request_that_is_not_slow_spends_credit() -> None:
 def test_the_clock_is_read_early_while_requests_are_dispatched_late(
     box: Box, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
-    monkeypatch.setattr(clock, "in_time", lambda _: not late)
+    monkeypatch.setattr(clock, "before", lambda _: trace.CPU_GAP_NS * late)
     app = site()
     ours = app.extensions["flasktop"]
     for _ in range(middleware.EARLY):

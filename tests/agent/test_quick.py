@@ -31,7 +31,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[QuickRequest]:
         return made[-1]
 
     monkeypatch.setattr(middleware, "QuickRequest", noting)
-    monkeypatch.setattr(middleware, "WORTH_NS", NEVER_NS)
     monkeypatch.setattr(middleware, "SLOW_NS", NEVER_NS)
     return made
 
@@ -46,9 +45,10 @@ def site(view: Callable[..., Any], **config: Any) -> Flask:
     return app
 
 
-def settle(app: Flask, box: Box, path: str = "/plain") -> None:
+def settle(app: Flask, box: Box, quick: list[QuickRequest]) -> None:
     """Serve one request, and have the next find nothing that only some requests need."""
-    serve(app, path)
+    serve(app, "/plain")
+    quick.clear()
     ours: Any = app.extensions["flasktop"]
     ours.early, ours.special, box.agent.special = 0, False, False
     for rule in app.url_map.iter_rules():
@@ -63,9 +63,9 @@ def test_it_is_told_as_any_other(
 ) -> None:
     app = site(lambda word: ("" if word == "empty" else word, 202), FLASKTOP_MASK_PATHS=masked)
     environ = {**bare_environ(unquote(path, "latin-1")), "SCRIPT_NAME": "/under", "QUERY_STRING": "q=secret"}
-    for worth_ns in (0, NEVER_NS):
-        settle(app, box)
-        monkeypatch.setattr(middleware, "WORTH_NS", worth_ns)
+    for short_body in (-1, middleware.SHORT_BODY):
+        settle(app, box, quick)
+        monkeypatch.setattr(middleware, "SHORT_BODY", short_body)
         result: Any = app(dict(environ), lambda *_: lambda _: None)
         result.close()
     _, long, _, short = box.traces(4)
@@ -74,9 +74,10 @@ def test_it_is_told_as_any_other(
     said = ("route", "status", "bytes_sent", "flags", "path", "error", "spans", "folded", "statements", "rows")
     assert [getattr(long, name) for name in said] == [getattr(short, name) for name in said]
     assert short.status == 202 and "secret" not in short.path
+    assert short.first_byte_us == (UNKNOWN if path == "/empty" else short.duration_us)
     for one in (long, short):
-        assert one.first_byte_us == (UNKNOWN if path == "/empty" else one.duration_us)
         assert (one.cpu_us, one.wait_us) in ((one.duration_us, 0), (UNKNOWN, UNKNOWN))
+        assert (one.sql_cpu_us == UNKNOWN) == (one.cpu_us == UNKNOWN)
 
 
 def asks(word: str) -> str:
@@ -118,7 +119,7 @@ def given_back() -> Iterator[None]:
 @pytest.mark.parametrize("view", [asks, takes, keeps, fails])
 def test_one_that_did_more_keeps_its_record(box: Box, quick: list[QuickRequest], view: Callable[..., Any]) -> None:
     app = site(lambda word: view(word) if word == "more" else word)
-    settle(app, box)
+    settle(app, box, quick)
     serve(app, "/more")
     told = box.traces(2)[-1]
 
@@ -130,7 +131,7 @@ def test_one_that_did_more_keeps_its_record(box: Box, quick: list[QuickRequest],
 
 def test_what_no_rule_matches_keeps_its_record(box: Box, quick: list[QuickRequest]) -> None:
     app = site(lambda word: word)
-    settle(app, box)
+    settle(app, box, quick)
     serve(app, "/no/such")
 
     assert quick == []
@@ -140,7 +141,7 @@ def test_what_no_rule_matches_keeps_its_record(box: Box, quick: list[QuickReques
 def test_requests_one_after_the_other_are_quick(box: Box, quick: list[QuickRequest]) -> None:
     """But for those that follow one whose end was timed, or that wake the agent's thread."""
     app = site(lambda word: word)
-    settle(app, box)
+    settle(app, box, quick)
     for _ in range(200):
         serve(app, "/plain")
 

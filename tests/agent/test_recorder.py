@@ -213,7 +213,7 @@ def test_totals_are_exact_after_details_are_gone(box: Box) -> None:
 
 def finished(number: int, route: int, statement: int) -> TraceRow:
     spans = ((statement, 0, 1, 1, 1, 0, "", -1),)
-    return (number, route, 1, 1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 200, 1, 0, "/", "", spans, (), 0, -1, -1)
+    return (number, route, 1, 1, 1, 1, 0, 0, 200, 1, "/", 0, "", 1, 1, 0, 0, 1, 1, spans, (), -1, -1)
 
 
 def test_many_totals_come_in_parts_that_fit_into_messages() -> None:

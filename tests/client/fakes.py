@@ -73,7 +73,7 @@ def definitions(route: str = "/items", text: str = "SELECT 1") -> Definitions:
 
 def trace(number: int, path: str = "/items", error: str = "") -> Trace:
     """One finished request of 1 ms."""
-    return Trace(number, 0, 1000, 1000, 900, 500, 0, 500, 0, 0, 0, 0, 0, 200, 2, 0, path, error, ())
+    return Trace(number, 0, 1000, 1000, 900, 500, 0, 500, 200, 2, path, error=error)
 
 
 def frame(seq: int, *traces: Trace) -> Frame:

@@ -35,7 +35,8 @@ def sample(text: str) -> Sample:
 
 def full_frame(text: str) -> Frame:
     span = Span(0, 0, 1, 1, 1, 0, text)
-    full = Trace(0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 200, 1, 0, text, text, (span,), (Folded(0, 1, 0, 1, 1, 1),))
+    folded = (Folded(0, 1, 0, 1, 1, 1),)
+    full = Trace(0, 0, 0, 1, 1, 1, 1, 1, 200, 1, text, error=text, spans=(span,), folded=folded)
     return Frame(0, 0.0, 0.0, 0, 1, (full,), (OutsideSpan(span, 1),), 0, sample(text), None)
 
 
