@@ -44,16 +44,26 @@ FOLD_LAG: Final = 64
 """How many spans beyond the cap stay whole, so that their rows are still being counted, before they are folded."""
 
 
+class Kept(msgspec.Struct, gc=False, eq=False):
+    """What is told of a statement that is kept waiting: the CPU of the run that was read, for ``left`` runs that take
+    no longer than ``longest_ns``."""
+
+    cpu_ns: int
+    longest_ns: int
+    left: int
+
+
 class Engine:
     """What is said of an engine: ``name`` without credentials, such as ``postgresql://db/shop``, and its dialect.
 
     Of each text that ran since the agent's thread looked last, ``seen`` holds what the cursor got: the statement and
     the parameters that ran first since. They never leave the process. ``sql`` is the SQLAlchemy engine, while there is
     one. ``local``: the database runs inside this process, so that a short statement is CPU time and nothing else;
-    ``slow`` are those texts of a local database that were not short once, for which the clock is read.
+    ``slow`` are those texts of a local database that were not short once, for which the clock is read, and ``waiting``
+    those that were slow and took hardly any CPU.
     """
 
-    __slots__ = ("__weakref__", "dialect", "local", "name", "seen", "slow", "sql")
+    __slots__ = ("__weakref__", "dialect", "local", "name", "seen", "slow", "sql", "waiting")
 
     def __init__(self, name: str, dialect: str, sql: Callable[[], Any] = lambda: None) -> None:
         self.name = name
@@ -61,6 +71,7 @@ class Engine:
         self.local = dialect == "sqlite"
         self.seen: dict[str, tuple[str, Any]] = {}
         self.slow: set[str] = set()
+        self.waiting: dict[str, Kept] = {}
         self.sql = sql
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import perf_counter_ns, thread_time_ns
+from time import perf_counter_ns
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -19,17 +19,13 @@ from sqlalchemy.event import attr
 from flasktop.agent.meter import MASK, executed
 from flasktop.agent.sql import callsite, pools, relationship, transactions
 from flasktop.agent.sql.callsite import found, look
-from flasktop.agent.sql.fetch import (
-    CPU_TRUST_NS,
-    DEFAULT_FETCH,
-    Statement,
-    watch_returning,
-    watch_stream,
-)
+from flasktop.agent.sql.fetch import DEFAULT_FETCH, Statement, watch_returning, watch_stream
 from flasktop.agent.sql.known import NOWHERE, Known, keep
-from flasktop.agent.sql.recording import CPU_SHORT_NS, FORGET_MASK, PLACES, connecting, statements
+from flasktop.agent.sql.reckoning import ended as stop_cpu
+from flasktop.agent.sql.reckoning import started as start_cpu
+from flasktop.agent.sql.recording import CPU_SHORT_NS, PLACES, connecting, statements
 from flasktop.agent.sql.transactions import BATCH
-from flasktop.agent.trace import CPU_GAP_NS, RECKONED, Engine, RequestTrace, current_trace, sink
+from flasktop.agent.trace import RECKONED, Engine, RequestTrace, current_trace, sink
 from flasktop.protocol.records import STATEMENT, UNKNOWN
 
 MAX_RAW: Final = 1 << 16
@@ -47,9 +43,6 @@ ALONE: Final[Any] = getattr(attr, "_EmptyListener", None)
 EXECUTE: Final = "do_execute"
 EXECUTE_MANY: Final = "do_executemany"
 EXECUTE_BARE: Final = "do_execute_no_params"
-
-MAX_SLOW: Final = 1_000
-"""Texts of a local database that are known to be slow."""
 
 _current = current_trace.get
 _getframe = sys._getframe
@@ -129,7 +122,7 @@ def _do_execute(
                 # stands for the clock: no later than it, and asked for only if the statement turns out slow.
                 else (RECKONED, trace.cpu_start_ns, 0)
                 if engine.local and text not in engine.slow
-                else _start_cpu(trace)
+                else start_cpu(trace)
             )
             number = UNKNOWN if trace.repeats is None or batch else trace.repeats.number(text, parameters)
         span = Statement(
@@ -159,7 +152,7 @@ def _ended(trace: RequestTrace | None, span: Statement, context: Any, failure: t
     try:
         took = span.execute_ns = perf_counter_ns() - span.start_ns
         if span.ended_cpu >= 0 and (took >= CPU_SHORT_NS or span.cpu_ns >= 0):  # else it is reckoned already
-            _stop_cpu(span)
+            stop_cpu(span)
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
             spans.append(span)  # as the sink does, without a call
         else:
@@ -241,42 +234,6 @@ def _see(engine: Engine, text: str, statement: Any, parameters: Any) -> None:
     """Keep what the cursor gets the first time that a text runs since the agent's thread looked last."""
     if statement is text or (type(statement) is str and len(statement) <= MAX_RAW):
         engine.seen[text] = (statement, parameters)
-
-
-def _start_cpu(trace: RequestTrace) -> tuple[int, int, int]:
-    """A statement's CPU so far (0), the thread's CPU clock, and when that was read: reckoned where it was known just
-    before, since the clock is dear, and only Python ran."""
-    now = perf_counter_ns()
-    spans = trace.spans
-    if not spans:
-        if now - trace.start_ns < CPU_GAP_NS:
-            return 0, trace.cpu_start_ns + now - trace.start_ns, trace.start_ns
-    elif type(last := spans[-1]) is Statement and last.ended_cpu >= 0:
-        gap = now - last.ended_ns
-        if gap < CPU_GAP_NS and now - last.read_ns < CPU_TRUST_NS:
-            return 0, last.ended_cpu + gap, last.read_ns
-    return 0, thread_time_ns(), now
-
-
-def _stop_cpu(span: Statement) -> None:
-    """Note the CPU that the execution took; the first time that a local one is slow, at most the request's so far."""
-    took = span.execute_ns
-    if span.engine.local:
-        if took < CPU_SHORT_NS:
-            span.cpu_ns = took
-            span.ended_cpu += took
-            if not took & FORGET_MASK:
-                span.engine.slow.discard(span.text)
-            return
-        slow = span.engine.slow
-        if len(slow) >= MAX_SLOW:
-            slow.clear()
-        slow.add(span.text)
-    cpu = thread_time_ns()
-    used = cpu - span.ended_cpu
-    span.cpu_ns = 0 if used < 0 else used if used < took else took
-    span.ended_cpu = cpu
-    span.read_ns = span.start_ns + took
 
 
 def _other_text(context: Any, compiled: Any, statement: Any, batch: int) -> tuple[str, int]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from flasktop.agent.guard import guard
-from flasktop.agent.sql import fetch, hooks, install, masking, recording
+from flasktop.agent.sql import fetch, hooks, install, masking, reckoning, recording
 from flasktop.agent.trace import current_trace, sink
 from tests.agent.sql.conftest import Item, Order, Recorder, their_execution
 from tests.agent.support import until
@@ -300,14 +300,47 @@ def test_the_first_time_that_it_is_slow_no_more_is_told_than_the_request_has_use
     assert recorder.last.used_ns() <= used
 
 
+def test_of_what_is_kept_waiting_the_clock_is_read_now_and_then(
+    sqlite: Engine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def reading() -> int:
+        read.append(time.thread_time_ns())
+        return read[-1]
+
+    monkeypatch.setattr(reckoning, "thread_time_ns", reading)
+    with sqlite.connect() as connection:
+        connection.connection.create_function("nap", 1, time.sleep)
+
+        def nap() -> int:
+            before = len(read)
+            connection.execute(text("select nap(0.01)")).all()
+            return len(read) - before
+
+        nap()  # it is slow, from now on
+        until(lambda: not nap())
+        for kept in recorder.last.engine.waiting.values():
+            kept.longest_ns = 10**12  # on a busy machine, too
+        told = [(nap(), recorder.last.cpu_ns) for _ in range(reckoning.SAME - 2)]
+        for kept in recorder.last.engine.waiting.values():
+            kept.longest_ns = 0  # so that the next takes longer than the one that was read
+        longer, after = nap(), nap()
+
+    assert {readings for readings, _ in told} == {0}
+    assert all(kept.cpu_ns <= cpu_ns < 5_000_000 for _, cpu_ns in told)
+    assert longer == 1 and after > 0
+
+
 def test_a_reckoned_clock_goes_on_by_what_short_statements_take(
     sqlite: Engine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else their CPU would be told of the slow one that comes after them."""
+    monkeypatch.setattr(hooks, "CPU_SHORT_NS", 60_000_000_000)
     for name in ("CPU_SHORT_NS", "CPU_GAP_NS", "CPU_TRUST_NS"):
-        monkeypatch.setattr(hooks, name, 60_000_000_000)
+        monkeypatch.setattr(reckoning, name, 60_000_000_000)
     monkeypatch.setattr(fetch, "CPU_SHORT_NS", 60_000_000_000)  # a fetch that is slow has the clock read
-    monkeypatch.setattr(hooks, "FORGET_MASK", -1)  # it stays among the slow ones
+    monkeypatch.setattr(reckoning, "FORGET_MASK", -1)  # it stays among the slow ones
     nap = "select nap(0.02)"
     with sqlite.connect() as connection:
         connection.connection.create_function("nap", 1, time.sleep)
@@ -353,7 +386,7 @@ def test_no_cpu_is_told_where_the_request_has_no_clock(sqlite: Engine, recorder:
 
 
 @pytest.mark.parametrize(
-    "place", ["look", "_other_text", "perf_counter_ns", "thread_time_ns", "watch_stream", "relationship"]
+    "place", ["look", "_other_text", "perf_counter_ns", "start_cpu", "stop_cpu", "watch_stream", "relationship"]
 )
 def test_a_fault_of_ours_neither_repeats_nor_loses_a_statement(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, place: str
