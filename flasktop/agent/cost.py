@@ -17,9 +17,10 @@ from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from flasktop.agent import meter
+from flasktop.agent.engine import Engine
 from flasktop.agent.guard import guard
 from flasktop.agent.rules import KnownRule
-from flasktop.agent.trace import AppInfo, Engine, RequestTrace, current_trace
+from flasktop.agent.trace import AppInfo, RequestTrace, current_trace
 from flasktop.protocol.blackbox import SLOT
 
 RUNS: Final = 15

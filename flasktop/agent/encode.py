@@ -120,7 +120,7 @@ class TraceEncoder:
     def outside(self, span: SpanRecord, now_ns: int) -> OutsideSpan:
         """The message of a span outside any request."""
         said = Span(
-            self._statements.id(span),
+            self._statements.id(span.identity),
             0,
             (span.execute_ns + 500) // 1000,
             (span.fetch_ns + 500) // 1000,
@@ -147,7 +147,7 @@ class TraceEncoder:
             activity.doing,
             max(now_ns - activity.since_ns, 0) // 1000 if activity.since_ns else UNKNOWN,
             activity.kind,
-            self._statements.id(database)
+            self._statements.id(database.identity)
             if activity.kind == STATEMENT and isinstance(database, SpanRecord)
             else UNKNOWN,
         )
@@ -157,13 +157,13 @@ class TraceEncoder:
         record.fold_rest()
         origin_ns = record.start_ns
         execute_us = fetch_us = commit_us = connect_us = statements = rows = cpu_ns = 0
-        known, describe = self._statements.known, self._statements.described
+        ours, describe = self._statements.token, self._statements.described
         made = []
         for span in record.spans or ():
-            code, relation = span.code, span.relationship
-            number, kind, _ = known.get(
-                (span.kind, span.text, span.engine.name, id(code), span.instruction, id(relation))
-            ) or describe(span)
+            row = span.identity.row
+            if row is None or row[0] is not ours:
+                row = describe(span.identity)
+            _, number, kind = row
             took = (span.execute_ns + 500) // 1000
             fetched = (span.fetch_ns + 500) // 1000
             count = span.rows
@@ -195,7 +195,7 @@ class TraceEncoder:
     def _folded(self, record: RequestTrace) -> tuple[Folded, ...]:
         return tuple(
             Folded(
-                self._statements.id(total.sample),
+                self._statements.id(total.sample.identity),
                 total.count,
                 total.errors,
                 total.execute_ns // 1000,

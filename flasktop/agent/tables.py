@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from flasktop.agent.config import Settings
+from flasktop.agent.engine import SpanIdentity
 from flasktop.agent.guard import guard
 from flasktop.agent.sql.executed import ExecutedTable
 from flasktop.protocol.codec import encode
@@ -23,7 +24,6 @@ from flasktop.protocol.records import (
 
 if TYPE_CHECKING:
     from flasktop.agent.finished import Finished
-    from flasktop.agent.trace import SpanRecord
 
 CACHED_KEYS: Final = 4096
 CACHED_TEXT: Final = 4 * 1024 * 1024
@@ -36,8 +36,8 @@ Define = Callable[[bytes, bool], bool]
 True) have room of their own."""
 
 
-Described = tuple[int, str, "SpanRecord"]
-
+Row = tuple[object, int, str]
+"""The token of the table, and a row's id and kind."""
 
 RouteKey = tuple[str, str | None, str | None]
 """The app, method and rule of a route; what has no rule has no method either."""
@@ -97,73 +97,88 @@ def key_of(trace: Finished) -> RouteKey:
 class Statements:
     """Ids of (engine, masked statement, source line, relationship).
 
-    Two steps: a cache from what the hot path recorded (objects, raw text) to an id, and the table of ids by
-    content. Masking and finding the source line happen on a miss of the first, which is ``known``: by the key of a
-    span the id and kind of its row, and a span that keeps alive what the key names.
+    Three steps: what the identity of spans itself remembers, if it was this table that gave it (``token``); a cache
+    from what the hot path recorded (objects, raw text) to an id, since a statement that is not known has an identity of
+    its own each time; and the table of ids by content. Masking and finding the source line happen on a miss of the
+    second.
     """
 
     def __init__(self, define: Define, settings: Settings) -> None:
         self._define = define
         self._limit = settings.max_statements
         self._text_limit = settings.max_statement_bytes
-        self.known: dict[tuple[object, ...], Described] = {}
+        self.token = object()
+        self._known: dict[tuple[object, ...], tuple[Row, SpanIdentity]] = {}
         self._cached_text = 0
         self._ids: dict[bytes, int] = {}
         self._kinds: list[str] = []
         self._other = -1
         self.executed = ExecutedTable()
 
-    def id(self, span: SpanRecord) -> int:
-        """The id of the span's row of queries."""
-        return (self.known.get(span.key()) or self.described(span))[0]
+    def id(self, identity: SpanIdentity) -> int:
+        """The id of a row of queries."""
+        return self.described(identity)[1]
 
-    def described(self, span: SpanRecord) -> Described:
-        """What ``known`` does not have of a span; it does from now on."""
-        if span.text is OTHER_STATEMENT or guard.off("describing a statement"):
-            return self._other_id(), STATEMENT, span
+    def described(self, identity: SpanIdentity) -> Row:
+        """The row, which the identity remembers from now on."""
+        row = identity.row
+        if row is None or row[0] is not self.token:
+            row = identity.row = self._described(identity)
+        return row
+
+    def _described(self, identity: SpanIdentity) -> Row:
+        known = self._known.get(identity.key())
+        if known is not None:
+            return known[0]
+        if identity.text is OTHER_STATEMENT or guard.off("describing a statement"):
+            return self.token, self._other_id(), STATEMENT
         try:
-            number = self._resolve(span)
+            number = self._resolve(identity)
         except Exception as error:  # noqa: BLE001 - the guard's: one odd statement must not lose the whole frame
             guard.report("describing a statement", error)
             number = self._other_id()
-        if len(self.known) >= CACHED_KEYS or self._cached_text > CACHED_TEXT:
-            self.known.clear()
+        if len(self._known) >= CACHED_KEYS or self._cached_text > CACHED_TEXT:
+            self._known.clear()
             self._cached_text = 0
-        told = (number, self.kind(number), span)
-        if len(span.text) > CACHED_ONE:
-            return told  # as rare as it is long: rather described again than held
-        self.known[span.key()] = told  # the span keeps alive what the key names by identity
-        self._cached_text += len(span.text)
-        return told
+        row = self.token, number, self.kind(number)
+        if len(identity.text) > CACHED_ONE:
+            return row  # as rare as it is long: rather described again than held
+        self._known[identity.key()] = row, identity  # which keeps alive what the key names by identity
+        self._cached_text += len(identity.text)
+        return row
 
     def kind(self, number: int) -> str:
         """The kind of a row (statement, commit, ...)."""
         return self._kinds[number] if 0 <= number < len(self._kinds) else STATEMENT
 
-    def _resolve(self, span: SpanRecord) -> int:
+    def _resolve(self, identity: SpanIdentity) -> int:
         from flasktop.agent.sql import callsite, masking, relationship
 
-        text = masking.mask(span.text, span.engine.dialect, self._text_limit) if span.kind == STATEMENT else span.text
-        file, line, function = callsite.locate(span.code, span.instruction) if span.code else ("", 0, "")
-        name = relationship.name(span.relationship) if span.relationship is not None else ""
+        text = (
+            masking.mask(identity.text, identity.engine.dialect, self._text_limit)
+            if identity.kind == STATEMENT
+            else identity.text
+        )
+        file, line, function = callsite.locate(identity.code, identity.instruction) if identity.code else ("", 0, "")
+        name = relationship.name(identity.relationship) if identity.relationship is not None else ""
         text, file = fit_to_travel(text), fit_to_travel(file)
-        content = _digest((span.engine.name, span.engine.dialect, span.kind, text, file, line, name))
+        content = _digest((identity.engine.name, identity.engine.dialect, identity.kind, text, file, line, name))
         known = self._ids.get(content)
         if known is not None:
-            self._name(known, span)
+            self._name(known, identity)
             return known
         number = len(self._kinds)
-        engine = span.engine
-        definition = StatementDef(number, span.kind, engine.name, engine.dialect, text, file, line, function, name)
+        engine = identity.engine
+        definition = StatementDef(number, identity.kind, engine.name, engine.dialect, text, file, line, function, name)
         if number >= self._limit or not self._add(definition):
             return self._other_id()
         self._ids[content] = number
-        self._name(number, span)
+        self._name(number, identity)
         return number
 
-    def _name(self, number: int, span: SpanRecord) -> None:
-        if span.kind == STATEMENT:
-            self.executed.name(number, span.engine, span.text)
+    def _name(self, number: int, identity: SpanIdentity) -> None:
+        if identity.kind == STATEMENT:
+            self.executed.name(number, identity.engine, identity.text)
 
     def _add(self, definition: StatementDef, last: bool = False) -> bool:
         if not self._define(encode(Definitions((), (definition,))), last):

@@ -10,11 +10,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from flasktop.agent.engine import Engine, SpanIdentity
 from flasktop.agent.stores import quick_stores
 from flasktop.protocol.records import OTHER_STATEMENT, STATEMENT, UNKNOWN
 
@@ -44,58 +44,20 @@ FOLD_LAG: Final = 64
 """How many spans beyond the cap stay whole, so that their rows are still being counted, before they are folded."""
 
 
-class Kept(msgspec.Struct, gc=False, eq=False):
-    """What is told of a statement that is kept waiting: the CPU of the run that was read, for ``left`` runs that take
-    no longer than ``longest_ns``."""
-
-    cpu_ns: int
-    longest_ns: int
-    left: int
-
-
-class Engine:
-    """What is said of an engine: ``name`` without credentials, such as ``postgresql://db/shop``, and its dialect.
-
-    Of each text that ran since the agent's thread looked last, ``seen`` holds what the cursor got: the statement and
-    the parameters that ran first since. They never leave the process. ``sql`` is the SQLAlchemy engine, while there is
-    one. ``local``: the database runs inside this process, so that a short statement is CPU time and nothing else;
-    ``slow`` are those texts of a local database that were not short once, for which the clock is read, and ``waiting``
-    those that were slow and took hardly any CPU.
-    """
-
-    __slots__ = ("__weakref__", "dialect", "local", "name", "seen", "slow", "sql", "waiting")
-
-    def __init__(self, name: str, dialect: str, sql: Callable[[], Any] = lambda: None) -> None:
-        self.name = name
-        self.dialect = dialect
-        self.local = dialect == "sqlite"
-        self.seen: dict[str, tuple[str, Any]] = {}
-        self.slow: set[str] = set()
-        self.waiting: dict[str, Kept] = {}
-        self.sql = sql
-
-
 @quick_stores
 class SpanRecord(msgspec.Struct, gc=False, eq=False):
     """One database span, times in ns of ``perf_counter_ns``; ``cpu_ns`` is the thread's CPU inside it (0: not read;
     RECKONED: as long as it took), ``used_ns`` says it.
 
-    ``code`` and ``instruction`` name the line of the user's code (resolved later, off the hot path);
-    ``relationship`` is SQLAlchemy's property object of a lazy load; ``rows`` is -1 while nothing was fetched;
-    ``failure`` is the exception's class; ``folded`` is the sum that took the span when it was beyond the cap:
-    whoever adds rows or time to the span later adds them there too, through ``fetched``. ``parameters`` is the
-    ordinal of its parameter set, where the request has ``repeats``.
+    ``rows`` is -1 while nothing was fetched; ``failure`` is the exception's class; ``folded`` is the sum that took the
+    span when it was beyond the cap: whoever adds rows or time to the span later adds them there too, through
+    ``fetched``. ``parameters`` is the ordinal of its parameter set, where the request has ``repeats``.
 
     A struct that the garbage collector does not know of: thousands of these wait for the agent's thread, and would
     bring its next full collection near. So nothing that a record holds may lead back to the record.
     """
 
-    kind: str = ""
-    text: str = ""
-    engine: Engine = None  # type: ignore[assignment]  # set before anybody sees the record
-    code: CodeType | None = None
-    instruction: int = 0
-    relationship: object = None
+    identity: SpanIdentity
     start_ns: int = 0
     execute_ns: int = 0
     batch: int = 0
@@ -106,12 +68,17 @@ class SpanRecord(msgspec.Struct, gc=False, eq=False):
     folded: FoldedSum | None = None
     parameters: int = UNKNOWN
 
-    def key(self) -> tuple[object, ...]:
-        """What makes two spans the same row of queries.
+    @property
+    def kind(self) -> str:
+        return self.identity.kind
 
-        By identity, since hashing a code object hashes its bytecode: whoever keeps a key keeps a span of it, too.
-        """
-        return (self.kind, self.text, self.engine.name, id(self.code), self.instruction, id(self.relationship))
+    @property
+    def text(self) -> str:
+        return self.identity.text
+
+    @property
+    def engine(self) -> Engine:
+        return self.identity.engine
 
     def used_ns(self) -> int:
         """The thread's CPU inside it so far."""
@@ -247,7 +214,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
     def _fold_oldest(self) -> None:
         assert self.overflow is not None and self.folded is not None
         span = self.overflow.popleft()
-        key = span.key()
+        key = span.identity.key()
         total = self.folded.get(key)
         if total is None:
             if len(self.folded) >= FOLDED_KEYS and span.kind == STATEMENT:
@@ -260,7 +227,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
 
 
 def _other_statement() -> SpanRecord:
-    return SpanRecord(STATEMENT, OTHER_STATEMENT, Engine("", ""))
+    return SpanRecord(SpanIdentity(STATEMENT, OTHER_STATEMENT, Engine("", ""), None, 0, None))
 
 
 current_trace: Final[ContextVar[RequestTrace | None]] = ContextVar("flasktop_trace", default=None)

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from flasktop.agent.commands.interval import Interval
-from flasktop.agent.trace import AppInfo, Call, Engine, RequestTrace, SpanRecord
+from flasktop.agent.engine import Engine, SpanIdentity
+from flasktop.agent.trace import AppInfo, Call, RequestTrace, SpanRecord
 from flasktop.protocol.records import COMMIT, STATEMENT
 
 MS = 1_000_000
@@ -26,8 +27,7 @@ class Watch:
 
     def ran(self, start: float, ms: float, cpu: float = 0.0, fetch: float = 0.0) -> SpanRecord:
         """A statement ran."""
-        span = SpanRecord()
-        span.kind = STATEMENT
+        span = SpanRecord(SpanIdentity(STATEMENT, "SELECT 1", Engine("", ""), None, 0, None))
         span.start_ns = START + int(start * MS)
         span.execute_ns, span.fetch_ns, span.cpu_ns = int(ms * MS), int(fetch * MS), int(cpu * MS)
         span.folded = None

@@ -12,9 +12,10 @@ from sqlalchemy import create_engine, text
 from flasktop import FlaskTop, Middleware
 from flasktop.agent import trace
 from flasktop.agent.encode import TraceRow
+from flasktop.agent.engine import Engine, SpanIdentity
 from flasktop.agent.process import process
 from flasktop.agent.totals import PART_BYTES, TotalsTable
-from flasktop.agent.trace import FOLDED_KEYS, Engine, SpanRecord, sink
+from flasktop.agent.trace import FOLDED_KEYS, SpanRecord, sink
 from flasktop.protocol.codec import MAX_TO_READER, encode
 from flasktop.protocol.messages import Totals
 from flasktop.protocol.records import OTHER_ROUTE, OTHER_STATEMENT, STATEMENT
@@ -26,7 +27,7 @@ ENGINE = Engine("sqlite://", "sqlite")
 
 def span(statement: str = "SELECT 1", rows: int = 1) -> SpanRecord:
     """What a statement's hook records."""
-    made = SpanRecord(STATEMENT, statement, ENGINE, None, 0, None, 1, 3000)
+    made = SpanRecord(SpanIdentity(STATEMENT, statement, ENGINE, None, 0, None), 1, 3000)
     made.fetch_ns, made.rows = 2000, rows
     return made
 

@@ -9,15 +9,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from flasktop.agent.engine import Engine, SpanIdentity
 from flasktop.agent.sql.fetch import Statement
 from flasktop.agent.sql.pools import Checkout
 from flasktop.agent.stores import quick_stores
-from flasktop.agent.trace import AppInfo, Call, Engine, RequestTrace, SpanRecord
+from flasktop.agent.trace import AppInfo, Call, RequestTrace, SpanRecord
 
+IDENTITY = SpanIdentity("commit", "COMMIT", Engine("", ""), None, 0, None)
 RECORDS = [
     RequestTrace(AppInfo("shop"), "GET", "/", "", 1),
-    SpanRecord(),
-    Statement(),
+    SpanRecord(IDENTITY),
+    Statement(IDENTITY),
     Call("commit", Engine("", ""), 1),
     Checkout(1),
 ]

@@ -10,9 +10,10 @@ import pytest
 
 from flasktop import Middleware
 from flasktop.agent import loop, turn
+from flasktop.agent.engine import Engine, SpanIdentity
 from flasktop.agent.runtime import Agent
 from flasktop.agent.server import Server
-from flasktop.agent.trace import Engine, SpanRecord, sink
+from flasktop.agent.trace import SpanRecord, sink
 from flasktop.agent.turn import Turn
 from flasktop.protocol.records import STATEMENT
 from tests.agent.sites import answering
@@ -158,7 +159,7 @@ def test_a_request_that_ends_just_before_the_thread_rests_is_recorded(
 
 
 def test_a_statement_outside_any_request_wakes_it_as_well(resting: Agent) -> None:
-    sink.add(SpanRecord(STATEMENT, "SELECT 1", Engine("sqlite://", "sqlite")))
+    sink.add(SpanRecord(SpanIdentity(STATEMENT, "SELECT 1", Engine("sqlite://", "sqlite"), None, 0, None)))
 
     until(lambda: not sink.outside and [frame for frame in Box().frames if frame.outside])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Final
 
-from flasktop.agent.trace import Engine
+from flasktop.agent.engine import Engine
 
 MAX_ENGINES: Final = 256
 """Names that are told apart; further databases share one name a dialect."""

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
+from flasktop.agent.engine import Engine
 from flasktop.agent.sql import engines
-from flasktop.agent.trace import Engine, sink
+from flasktop.agent.trace import sink
 
 SEEN: Final = 256
 """Texts that an engine holds parameters of between two looks of the agent's thread (0.2 s)."""

@@ -13,8 +13,9 @@ from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 from weakref import proxy
 
+from flasktop.agent.engine import Engine
 from flasktop.agent.sql import callsite
-from flasktop.agent.trace import Engine, RequestTrace
+from flasktop.agent.trace import RequestTrace
 from flasktop.protocol.records import HeldConnection
 
 AFTER_NS: Final = 1_000_000_000

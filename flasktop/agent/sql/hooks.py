@@ -16,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine as SqlEngine
 from sqlalchemy.event import attr
 
+from flasktop.agent.engine import Engine, SpanIdentity
 from flasktop.agent.meter import MASK, executed
 from flasktop.agent.sql import callsite, pools, relationship, transactions
 from flasktop.agent.sql.callsite import found, look
@@ -25,7 +26,7 @@ from flasktop.agent.sql.reckoning import ended as stop_cpu
 from flasktop.agent.sql.reckoning import started as start_cpu
 from flasktop.agent.sql.recording import CPU_SHORT_NS, PLACES, connecting, statements
 from flasktop.agent.sql.transactions import BATCH
-from flasktop.agent.trace import RECKONED, Engine, RequestTrace, current_trace, sink
+from flasktop.agent.trace import RECKONED, RequestTrace, current_trace, sink
 from flasktop.protocol.records import STATEMENT, UNKNOWN
 
 MAX_RAW: Final = 1 << 16
@@ -125,10 +126,7 @@ def _do_execute(
                 else start_cpu(trace)
             )
             number = UNKNOWN if trace.repeats is None or batch else trace.repeats.number(text, parameters)
-        span = Statement(
-            STATEMENT, text, engine, known.code, known.instruction, known.relationship, 0, 0, size, 0, cpu, -1, None,
-            None, number, ended_cpu, 0, 0, read_ns,
-        )  # fmt: skip
+        span = Statement(known.identity, 0, 0, size, 0, cpu, -1, None, None, number, ended_cpu, 0, 0, read_ns)
         if trace is not None:
             trace.database = span
         span.start_ns = perf_counter_ns()  # the clock comes last: what we do ourselves is not the database's
@@ -211,7 +209,9 @@ def _look(context: Any, statement: Any, event_name: str, batch: int) -> tuple[Kn
     compiled = context.compiled
     if compiled is None or statement is not context.statement or context.isinsert:
         text, size = _other_text(context, compiled, statement, batch)
-        return Known(text, engine, None, *found(id(compiled), RAW_DEPTH + 1)), size
+        code, instruction = found(id(compiled), RAW_DEPTH + 1)
+        identity = SpanIdentity(STATEMENT, text, engine, code, instruction, None)
+        return Known(identity, text, engine, code, instruction), size
     relation: object = None
     depth = CORE_DEPTH
     options = context.execution_options
@@ -223,9 +223,9 @@ def _look(context: Any, statement: Any, event_name: str, batch: int) -> tuple[Kn
     code, instruction, steps, inner = look(_getframe(depth + 1))
     shared = listeners.parent_listeners if type(listeners) is ALONE else ()
     at = depth + steps - 1 if inner is not None else NOWHERE
-    known = Known(
-        compiled.string, engine, relation, code, instruction, at, inner, dialect, dispatch, listeners, shared, roots
-    )
+    text = compiled.string
+    identity = SpanIdentity(STATEMENT, text, engine, code, instruction, relation)
+    known = Known(identity, text, engine, code, instruction, at, inner, dialect, dispatch, listeners, shared, roots)
     keep(compiled, known)
     return known, batch
 

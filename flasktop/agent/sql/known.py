@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from flasktop.agent.trace import Engine
+from flasktop.agent.engine import Engine, SpanIdentity
 
 NOWHERE: Final = 0
 """In place of ``Known.at``: that is the hook itself, which is never what a library's function was."""
@@ -20,14 +20,15 @@ NOWHERE: Final = 0
 class Known(msgspec.Struct, frozen=True, eq=False):
     """One statement as it ran last.
 
+    ``text``, ``engine``, ``code`` and ``instruction`` are those of its ``identity``, at hand.
     ``inner`` is the library's function that the user's line called, ``at`` frames above the hook (NOWHERE: there was
     none). ``dispatch`` tells who listens to the events of ``dialect``: ``listeners``, those of its own, if there were
     any, and those of all, which are ``shared``. ``roots`` are what counted as the user's code.
     """
 
+    identity: SpanIdentity
     text: str
     engine: Engine
-    relationship: object
     code: CodeType | None
     instruction: int
     at: int = NOWHERE

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
+from flasktop.agent.engine import Engine
 from flasktop.agent.sql import held, recording
 from flasktop.agent.sql.recording import connecting
 from flasktop.agent.stores import quick_stores
-from flasktop.agent.trace import Engine, current_trace, sink
+from flasktop.agent.trace import current_trace, sink
 from flasktop.protocol.records import CONNECT, POOL_WAIT
 
 WAIT_NS: Final = 1_000_000

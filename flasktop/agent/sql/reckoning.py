@@ -11,9 +11,10 @@ from __future__ import annotations
 from time import perf_counter_ns, thread_time_ns
 from typing import Final
 
+from flasktop.agent.engine import Engine, Kept
 from flasktop.agent.sql.fetch import CPU_TRUST_NS, Statement
 from flasktop.agent.sql.recording import CPU_SHORT_NS, FORGET_MASK
-from flasktop.agent.trace import CPU_GAP_NS, Engine, Kept, RequestTrace
+from flasktop.agent.trace import CPU_GAP_NS, RequestTrace
 
 MAX_TEXTS: Final = 1_000
 """Texts of a local database that are known to be slow, and as many that are known to be kept waiting."""
@@ -44,15 +45,16 @@ def started(trace: RequestTrace) -> tuple[int, int, int]:
 
 def ended(span: Statement) -> None:
     """Note the CPU that the execution took; the first time that a local one is slow, at most the request's so far."""
-    took, engine, read = span.execute_ns, span.engine, span.cpu_ns >= 0
+    took, identity, read = span.execute_ns, span.identity, span.cpu_ns >= 0
+    engine = identity.engine
     if engine.local:
         if took < CPU_SHORT_NS:
             span.cpu_ns = took
             span.ended_cpu += took
             if not took & FORGET_MASK:
-                engine.slow.discard(span.text)
+                engine.slow.discard(identity.text)
             return
-        if not read and _as_before(span, took):
+        if not read and _as_before(engine, span, took):
             return
     cpu = thread_time_ns()
     used = cpu - span.ended_cpu
@@ -61,18 +63,19 @@ def ended(span: Statement) -> None:
     span.read_ns = span.start_ns + took
     if engine.local:
         waited = read and used * LONGER < took
-        _remember(engine, span.text, Kept(used, max(took * LONGER, TURN_NS), SAME) if waited else None)
+        _remember(engine, identity.text, Kept(used, max(took * LONGER, TURN_NS), SAME) if waited else None)
 
 
-def _as_before(span: Statement, took: int) -> bool:
+def _as_before(engine: Engine, span: Statement, took: int) -> bool:
     """Tell the CPU of a run before, if this one was kept waiting as that was; False where the clock is to be read."""
-    kept = span.engine.waiting.get(span.text)
+    text = span.identity.text
+    kept = engine.waiting.get(text)
     if kept is None or took > kept.longest_ns:
         return False
     kept.left -= 1
     if kept.left <= 0:
-        span.engine.waiting.pop(span.text, None)
-        span.engine.slow.add(span.text)  # the next run is read, before it and after it
+        engine.waiting.pop(text, None)
+        engine.slow.add(text)  # the next run is read, before it and after it
     span.cpu_ns = kept.cpu_ns
     return True
 

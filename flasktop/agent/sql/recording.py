@@ -6,9 +6,10 @@ from collections.abc import Callable
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
 
+from flasktop.agent.engine import Engine, SpanIdentity
 from flasktop.agent.guard import guard
 from flasktop.agent.sql import callsite
-from flasktop.agent.trace import Call, Engine, RequestTrace, SpanRecord, UnderWay, current_trace, sink
+from flasktop.agent.trace import Call, RequestTrace, SpanRecord, UnderWay, current_trace, sink
 from flasktop.protocol.records import COMMIT, CONNECT, POOL_WAIT, ROLLBACK
 
 CPU_SHORT_NS: Final = 50_000
@@ -55,7 +56,8 @@ def add_call(
 ) -> None:
     """Record a finished call that is no statement; its text is its kind's name."""
     code, instruction = callsite.found(id(engine) ^ id(kind), 1)
-    span = SpanRecord(kind, _TEXTS[kind], engine, code, instruction, None, start_ns, duration_ns)
+    identity = SpanIdentity(kind, _TEXTS[kind], engine, code, instruction, None)
+    span = SpanRecord(identity, start_ns, duration_ns)
     span.cpu_ns = cpu_ns
     span.failure = failure
     sink.add(span)
@@ -109,7 +111,8 @@ def _finish(trace: RequestTrace | None, call: Call, cpu: int, failure: type[Base
                 used = min(max(0, thread_time_ns() - cpu), duration)
                 engine.slow.add(text)
         code, instruction = callsite.found(id(engine) ^ id(kind), 2)
-        span = SpanRecord(kind, text, engine, code, instruction, None, start, duration, 0, 0, used, -1, failure)
+        identity = SpanIdentity(kind, text, engine, code, instruction, None)
+        span = SpanRecord(identity, start, duration, 0, 0, used, -1, failure)
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
             spans.append(span)
         else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from flasktop.agent.engine import Engine
 from flasktop.agent.sql import engines, fetch, pools, recording
-from flasktop.agent.trace import Engine, sink
+from flasktop.agent.trace import sink
 from flasktop.protocol.records import COMMIT, ROLLBACK
 
 _CALLS: Final = {

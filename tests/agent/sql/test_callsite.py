@@ -30,8 +30,8 @@ def here(offset: int = 0) -> int:
 
 
 def place(span: SpanRecord) -> tuple[str, int, str]:
-    assert span.code is not None
-    return callsite.locate(span.code, span.instruction)
+    assert span.identity.code is not None
+    return callsite.locate(span.identity.code, span.identity.instruction)
 
 
 def test_a_core_statement_has_the_line_of_its_execute(engine: Engine, recorder: Recorder) -> None:
@@ -129,7 +129,7 @@ def test_a_statement_that_only_libraries_run_has_no_line(sqlite: Engine, recorde
     thread.join()
     connection.close()
 
-    assert [span.code for span in sink.outside if span.kind == "statement"] == [None]
+    assert [span.identity.code for span in sink.outside if span.kind == "statement"] == [None]
 
 
 @pytest.mark.parametrize(

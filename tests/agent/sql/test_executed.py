@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import create_engine
 from werkzeug.local import LocalProxy
 
+from flasktop.agent.engine import Engine
 from flasktop.agent.sql import engines, executed
 from flasktop.agent.sql.executed import HELD_BYTES, SET_BYTES, SET_VALUES, TEXT_BYTES, TEXT_ONE, ExecutedTable, plain
-from flasktop.agent.trace import Engine, sink
+from flasktop.agent.trace import sink
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 def lines(recorder: Recorder) -> set[tuple[str, str]]:
     found = set()
     for span in recorder.statements:
-        assert span.code is not None
-        file, _, function = callsite.locate(span.code, span.instruction)
+        assert span.identity.code is not None
+        file, _, function = callsite.locate(span.identity.code, span.identity.instruction)
         found.add((file, function.rpartition(".")[2]))
     return found
 

@@ -14,9 +14,10 @@ from sqlalchemy import bindparam, create_engine, event, insert, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, selectinload
 
+from flasktop.agent.engine import Engine as Ours
+from flasktop.agent.engine import SpanIdentity
 from flasktop.agent.sql import callsite, hooks, masking, recording, relationship
 from flasktop.agent.sql.known import Known, keep
-from flasktop.agent.trace import Engine as Ours
 from tests.agent.sql.conftest import Item, Order, Recorder, their_execution
 from tests.databases import OLD_SQLALCHEMY
 
@@ -57,7 +58,9 @@ def test_a_statement_is_looked_at_once(known: Connection, recorder: Recorder, lo
 
     assert looks == []
     assert {
-        (span.rows, callsite.locate(span.code, span.instruction)[2]) for span in recorder.statements if span.code
+        (span.rows, callsite.locate(span.identity.code, span.identity.instruction)[2])
+        for span in recorder.statements
+        if span.identity.code
     } == {(1, "run")}
 
 
@@ -97,8 +100,8 @@ def test_another_line_is_told(known: Connection, recorder: Recorder) -> None:
 
     spans = recorder.run(lambda: [run(known), elsewhere(), run(known)])
 
-    assert [span.code is run.__code__ for span in spans] == [True, False, True]
-    assert spans[1].code is elsewhere.__code__
+    assert [span.identity.code is run.__code__ for span in spans] == [True, False, True]
+    assert spans[1].identity.code is elsewhere.__code__
 
 
 def test_another_function_of_the_same_code_is_told(known: Connection, recorder: Recorder) -> None:
@@ -110,7 +113,7 @@ def test_another_function_of_the_same_code_is_told(known: Connection, recorder: 
 
     spans = recorder.run(lambda: [view() for view in (one, one, other, one)])
 
-    assert [span.code is one.__code__ for span in spans] == [True, True, False, True]
+    assert [span.identity.code is one.__code__ for span in spans] == [True, True, False, True]
 
 
 def test_another_line_of_the_same_function_is_told(known: Connection, recorder: Recorder) -> None:
@@ -119,7 +122,7 @@ def test_another_line_of_the_same_function_is_told(known: Connection, recorder: 
         known.execute(QUERY).all()
 
     spans = recorder.run(two)
-    lines = [callsite.locate(span.code, span.instruction)[1] for span in spans if span.code]
+    lines = [callsite.locate(span.identity.code, span.identity.instruction)[1] for span in spans if span.identity.code]
 
     assert lines == [two.__code__.co_firstlineno + 1, two.__code__.co_firstlineno + 2]
 
@@ -137,7 +140,7 @@ def test_a_library_that_became_the_users_is_told(
             if asked == 3:
                 callsite.add_root(str(folder))
             library["view"](connection)
-    told = [span.code is library["view"].__code__ for span in recorder.statements]
+    told = [span.identity.code is library["view"].__code__ for span in recorder.statements]
 
     assert told == [False, False, False, True]
 
@@ -198,7 +201,7 @@ def test_lazy_loads_keep_their_relationship_beside_others_of_their_kind(sqlite: 
             for order in session.execute(select(Order).options(*options).limit(2)).scalars().all():
                 len(order.items)
                 session.execute(select(Item).where(Item.order_id == order.id)).scalars().all()
-        return [relationship.name(span.relationship) for span in recorder.statements]
+        return [relationship.name(span.identity.relationship) for span in recorder.statements]
 
     lazily, eagerly = ["", "Order.items", "", "Order.items", ""], ["", "", "", ""]
     told = [visit(*options) for options in ((), (selectinload(Order.items),), (), (selectinload(Order.items),))]
@@ -210,4 +213,5 @@ def test_a_compiled_object_that_takes_no_attribute_is_looked_at_anew() -> None:
     class Slotted:
         __slots__ = ()
 
-    keep(Slotted(), Known("select 1", Ours("", ""), None, None, 0))
+    engine = Ours("", "")
+    keep(Slotted(), Known(SpanIdentity("statement", "select 1", engine, None, 0, None), "select 1", engine, None, 0))

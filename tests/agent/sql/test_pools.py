@@ -38,7 +38,10 @@ def test_a_new_connection_is_recorded_with_its_line(engine: Engine, recorder: Re
     assert connect.text == "CONNECT"
     assert connect.execute_ns > 0
     assert connect.failure is None
-    assert connect.code is not None and __file__ == callsite.locate(connect.code, connect.instruction)[0]
+    assert (
+        connect.identity.code is not None
+        and __file__ == callsite.locate(connect.identity.code, connect.identity.instruction)[0]
+    )
 
 
 def test_a_pooled_connection_is_no_connect_and_no_wait(tmp_path: Path, recorder: Recorder) -> None:

@@ -14,7 +14,7 @@ from tests.agent.sql.conftest import Item, Order, Recorder
 
 
 def names(recorder: Recorder) -> list[str]:
-    return [relationship.name(span.relationship) for span in recorder.statements]
+    return [relationship.name(span.identity.relationship) for span in recorder.statements]
 
 
 def test_a_lazy_collection_is_named(engine: Engine, recorder: Recorder) -> None:
@@ -43,7 +43,7 @@ def test_all_loads_of_one_relationship_are_one_row(engine: Engine, recorder: Rec
         for order in orders:
             len(order.items)
 
-    assert len({span.key() for span in recorder.statements}) == 1
+    assert len({span.identity.key() for span in recorder.statements}) == 1
 
 
 @pytest.mark.parametrize(("eagerly", "statements"), [(selectinload, 2), (subqueryload, 2), (joinedload, 1)])
@@ -56,7 +56,7 @@ def test_a_batched_load_is_not_lazy_and_not_repeated(
         assert [len(order.items) for order in orders] == [3] * 10
 
     assert names(recorder) == [""] * statements
-    assert len({span.key() for span in recorder.statements}) == statements
+    assert len({span.identity.key() for span in recorder.statements}) == statements
 
 
 def test_a_batched_load_of_several_levels_is_not_lazy(engine: Engine, recorder: Recorder) -> None:

@@ -27,7 +27,10 @@ def test_a_commit_is_recorded_with_its_time_and_line(engine: Engine, recorder: R
     assert commit.text == "COMMIT"
     assert commit.execute_ns > 0
     assert (commit.rows, commit.batch) == (-1, 0)
-    assert commit.code is not None and __file__ == callsite.locate(commit.code, commit.instruction)[0]
+    assert (
+        commit.identity.code is not None
+        and __file__ == callsite.locate(commit.identity.code, commit.identity.instruction)[0]
+    )
 
 
 def test_a_rollback_is_recorded(engine: Engine, recorder: Recorder) -> None:
