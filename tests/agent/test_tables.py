@@ -1,0 +1,34 @@
+"""The ids that a worker gives to what ran."""
+
+from __future__ import annotations
+
+from flasktop.agent.config import Settings
+from flasktop.agent.engine import Engine, SpanIdentity
+from flasktop.agent.tables import Statements
+
+ENGINE = Engine("sqlite://", "sqlite")
+
+
+def identity(text: str) -> SpanIdentity:
+    return SpanIdentity("statement", text, ENGINE, None, 0, None)
+
+
+def table() -> Statements:
+    return Statements(lambda _definitions, _last: True, Settings())
+
+
+def test_what_runs_again_has_the_same_id_whether_it_is_the_same_object_or_not() -> None:
+    ours = table()
+    first = identity("SELECT 1 + a FROM t")
+    ids = [ours.id(one) for one in (first, first, identity("SELECT 1 + a FROM t"), identity("SELECT b FROM t"))]
+
+    assert ids == [0, 0, 0, 1]
+
+
+def test_an_id_is_not_taken_for_one_of_another_table() -> None:
+    """A forked worker's spans have identities that the parent's table has seen."""
+    both = [identity("SELECT a FROM t"), identity("SELECT b FROM t")]
+    parent, child = table(), table()
+
+    assert [parent.id(one) for one in both] == [0, 1]
+    assert [child.id(one) for one in reversed(both)] == [0, 1]
