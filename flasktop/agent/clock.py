@@ -9,11 +9,12 @@ quick ones than that it is said that its CPU time is not known.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import get_ident
 from time import perf_counter_ns, thread_time_ns
-from typing import Final, Protocol
+from typing import Final
 
-from flasktop.agent.rules import CREDIT, MOST_CREDIT
+from flasktop.agent.rules import CREDIT, MOST_CREDIT, KnownRule
 from flasktop.agent.trace import CPU_GAP_NS, UNKNOWN_CPU, UNREAD, RequestTrace
 from flasktop.protocol.records import UNKNOWN
 
@@ -22,13 +23,9 @@ WORTH_NS: Final = 1_000_000
 EARNS_NS: Final = 40_000
 """For so much of the time of one that took long, one more has the clock read, twice: some 4 us, a tenth of that."""
 
-
-class Early(Protocol):
-    """For whose next requests the clock may be read early: of so many as its ``lateness`` says."""
-
-    lateness: int
-
-    def read_early(self) -> None: ...
+LATE: Final = 2
+"""One that is dispatched late counts as much as so many that are not."""
+LATEST: Final = 8
 
 
 def before(trace: RequestTrace) -> int:
@@ -36,21 +33,23 @@ def before(trace: RequestTrace) -> int:
     return perf_counter_ns() - trace.start_ns
 
 
-def dispatched(trace: RequestTrace, early: Early) -> None:
-    """Read the clock for a request whose rule is known by now, and has credit.
+def dispatched(trace: RequestTrace, rule: KnownRule, read_early: Callable[[], None]) -> None:
+    """Read the clock for a request whose ``rule`` is known by now, and has credit.
 
-    What went before was short, and Python alone: it is reckoned as CPU time. Where it was not short, it is too late,
-    and the clock of the next requests is read as soon as they begin: of one, and where that is not short either, of
-    twice as many each time. So a request that was only kept waiting, as many are on a busy machine, has hardly any
-    other pay for it.
+    What went before was short, and Python alone: it is reckoned as CPU time. Where it was not short, it is too late:
+    where that happens to more than a third of the rule's requests, those of the app have the clock read as soon as they
+    begin. It happens to any request that was kept waiting, as many are on a busy machine, without being a habit.
     """
     went_ns = before(trace)
     if went_ns >= CPU_GAP_NS:
-        early.read_early()
-    elif trace.cpu_start_ns == UNREAD:
+        rule.late = min(rule.late + LATE, LATEST)
+        if rule.late > LATE:
+            read_early()
+        return
+    if rule.late:
+        rule.late -= 1
+    if trace.cpu_start_ns == UNREAD:
         trace.cpu_start_ns = max(thread_time_ns() - went_ns, 0)
-    else:
-        early.lateness = 1
 
 
 def ended(trace: RequestTrace, took_ns: int) -> None:

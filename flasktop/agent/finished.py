@@ -9,7 +9,8 @@ from flasktop.agent.trace import AppInfo, RequestTrace
 
 
 class QuickRequest(msgspec.Struct, gc=False, eq=False):
-    """A request that has ended as most do: quickly, without a database or a fault, with an answer in one short piece.
+    """A request that has ended as most do: not slow (``answers.SLOW_NS``), without a database or a fault, its answer in
+    one short piece.
 
     What the agent's thread needs of it, and no more. So the ``RequestTrace`` is freed by the thread that made it, whose
     next request gets the same memory, still in the processor's cache: the agent's thread has it come from, and go to,

@@ -112,7 +112,7 @@ def dispatching(dispatch: Callable[..., Any], middleware: Middleware, current: C
         current: returns an object whose ``request`` is Flask's current one. See ``_context_finder``.
     """
     app, label = middleware.app, middleware.app.label
-    read_clock = clock.dispatched
+    read_clock, read_early = clock.dispatched, middleware.read_early
     word_of = METHODS.get  # a method of what was imported is looked up, and made, at each call
     place = "noting the URL rule"
     on = not guard.off(place)
@@ -136,7 +136,7 @@ def dispatching(dispatch: Callable[..., Any], middleware: Middleware, current: C
                     rule = _remember(matched, middleware)
                 trace.rule = rule
                 if rule.credit and not rule.ignored:
-                    read_clock(trace, middleware)
+                    read_clock(trace, rule, read_early)
                 if rule.special:
                     _note_more(agent, trace, rule)
                 elif (slot := trace.slot) >= 0:  # ``slots.write``, in place; where paths are masked, a rule is special

@@ -36,8 +36,8 @@ SHORT_BODY: Final = 16 * 1024
 takes so much for a connection at once, so that the server does not wait for the visitor."""
 
 EARLY: Final = 8
-"""For so many requests, at most, the CPU clock is read as soon as they begin: an app's first, and after some that were
-dispatched late."""
+"""For so many requests the CPU clock is read as soon as they begin: an app's first, and after one that was dispatched
+late, as others of its rule were."""
 
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid
@@ -101,7 +101,6 @@ class Middleware:
         self._closing = closing
         self.hears: Hears | None = None if direct else counting_starter
         self._always_special = not direct or self._ignores is not None
-        self.lateness = EARLY
         self.read_early()  # an app's first requests are long in coming to be dispatched
 
     @classmethod
@@ -307,8 +306,7 @@ class Middleware:
 
     def read_early(self) -> None:
         """Read the CPU clock of the next requests before they are dispatched, since that takes long (``clock.py``)."""
-        self.early = self.lateness
-        self.lateness = min(2 * self.lateness, EARLY)
+        self.early = EARLY
         self.special = True
 
     def _lost(self, agent: Agent, trace: RequestTrace, error: Exception) -> None:

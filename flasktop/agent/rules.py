@@ -14,11 +14,24 @@ class KnownRule:
 
     ``asks``: one of its requests has asked a database. ``credit`` is how many quick requests more have the CPU clock
     read for them (see ``agent/clock.py``). ``invented`` says that it takes any method, ``masked`` that paths are not to
-    be kept. ``sampled``: the parameters of its next request's statements are told apart (see ``agent/sql/repeats.py``).
-    ``special``: any of these three, or that it is ignored, so that its next request needs more than a slot.
+    be kept. ``late`` is above 0 while its requests are dispatched late (see ``agent/clock.py``). ``sampled``: the
+    parameters of its next request's statements are told apart (see ``agent/sql/repeats.py``). ``special``: it is
+    ``invented``, ``masked``, ``ignored`` or ``sampled``, and its next request needs more than a slot.
     """
 
-    __slots__ = ("asks", "credit", "endpoint", "ignored", "invented", "label", "masked", "route", "sampled", "special")
+    __slots__ = (
+        "asks",
+        "credit",
+        "endpoint",
+        "ignored",
+        "invented",
+        "label",
+        "late",
+        "masked",
+        "route",
+        "sampled",
+        "special",
+    )
 
     def __init__(self, rule: Any, ignored: bool, masked: bool) -> None:
         self.route: str = rule.rule
@@ -28,6 +41,7 @@ class KnownRule:
         self.ignored = ignored
         self.masked = masked
         self.asks = False
+        self.late = 0
         self.change(CREDIT, True)
 
     def change(self, credit: int, sampled: bool) -> None:

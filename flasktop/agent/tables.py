@@ -140,6 +140,7 @@ class Statements:
         if len(self._known) >= CACHED_KEYS or self._cached_text > CACHED_TEXT:
             self._known.clear()
             self._cached_text = 0
+            self.token = object()  # also what identities remember is looked up anew, and named for ``executed``
         row = self.token, number, self.kind(number)
         if len(identity.text) > CACHED_ONE:
             return row  # as rare as it is long: rather described again than held

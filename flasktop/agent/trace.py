@@ -227,7 +227,7 @@ class RequestTrace(msgspec.Struct, gc=False, eq=False):
 
 
 def _other_statement() -> SpanRecord:
-    return SpanRecord(SpanIdentity(STATEMENT, OTHER_STATEMENT, Engine("", ""), None, 0, None))
+    return SpanRecord(SpanIdentity(STATEMENT, OTHER_STATEMENT, Engine("", ""), None, 0))
 
 
 current_trace: Final[ContextVar[RequestTrace | None]] = ContextVar("flasktop_trace", default=None)

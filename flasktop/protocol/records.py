@@ -142,8 +142,8 @@ class Trace(Message, frozen=True):
     for the same body, within one worker (the hashes' key is random and stays there). Both are UNKNOWN for all but GET
     answered 200, slow enough for the hashes to cost no more than a hundredth, in one piece of bounded size.
 
-    The fields that have a default come last: of a request that asked no database, and answered without a fault, they
-    do not travel.
+    The fields that have a default come last: of a request that did nothing but answer, quickly and briefly, they need
+    not travel.
     """
 
     number: int

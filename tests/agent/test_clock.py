@@ -131,14 +131,43 @@ def test_a_request_that_is_not_slow_spends_credit() -> None:
     assert request.rule is not None and request.rule.credit == 1
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
-def test_the_clock_is_read_early_while_requests_are_dispatched_late(
-    box: Box, monkeypatch: pytest.MonkeyPatch, late: bool
+@pytest.mark.parametrize(
+    ("late", "early"),
+    [
+        ("....", False),
+        ("L...", False),
+        ("L.L.L.L.", True),
+        ("LL", True),
+        ("L...L...L...L...", False),
+        ("LL........", False),
+    ],
+)
+def test_the_clock_is_read_early_while_requests_of_a_rule_are_often_dispatched_late(
+    box: Box, monkeypatch: pytest.MonkeyPatch, late: str, early: bool
 ) -> None:
-    monkeypatch.setattr(clock, "before", lambda _: trace.CPU_GAP_NS * late)
     app = site()
     ours = app.extensions["flasktop"]
+    monkeypatch.setattr(clock, "before", lambda _: 0)
     for _ in range(middleware.EARLY):
         serve(app, "/quick")
+    assert not ours.early and not ours.special
+    for one in late:
+        monkeypatch.setattr(clock, "before", lambda _, late=one: trace.CPU_GAP_NS * (late == "L"))
+        serve(app, "/quick")
 
-    assert (ours.early > 0, ours.special) == (late, late)
+    assert (ours.early > 0, ours.special) == (early, early)
+
+
+def test_of_an_endpoint_that_is_always_dispatched_late_the_cpu_time_is_known(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where every other request is another's, which is dispatched in time."""
+    app = site()
+    app.add_url_rule("/other/<word>", "other", lambda word: word)
+    monkeypatch.setattr(clock, "before", lambda one: trace.CPU_GAP_NS * one.path.startswith("/other"))
+    for _ in range(20):
+        serve(app, "/quick")
+        serve(app, "/other/late")
+    told = [one.cpu_us for one in box.traces(40) if one.path == "/other/late"]
+
+    assert UNKNOWN not in told[8:]

@@ -27,7 +27,7 @@ class Watch:
 
     def ran(self, start: float, ms: float, cpu: float = 0.0, fetch: float = 0.0) -> SpanRecord:
         """A statement ran."""
-        span = SpanRecord(SpanIdentity(STATEMENT, "SELECT 1", Engine("", ""), None, 0, None))
+        span = SpanRecord(SpanIdentity(STATEMENT, "SELECT 1", Engine("", ""), None, 0))
         span.start_ns = START + int(start * MS)
         span.execute_ns, span.fetch_ns, span.cpu_ns = int(ms * MS), int(fetch * MS), int(cpu * MS)
         span.folded = None

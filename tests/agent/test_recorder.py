@@ -27,7 +27,7 @@ ENGINE = Engine("sqlite://", "sqlite")
 
 def span(statement: str = "SELECT 1", rows: int = 1) -> SpanRecord:
     """What a statement's hook records."""
-    made = SpanRecord(SpanIdentity(STATEMENT, statement, ENGINE, None, 0, None), 1, 3000)
+    made = SpanRecord(SpanIdentity(STATEMENT, statement, ENGINE, None, 0), 1, 3000)
     made.fetch_ns, made.rows = 2000, rows
     return made
 

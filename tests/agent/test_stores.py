@@ -15,7 +15,7 @@ from flasktop.agent.sql.pools import Checkout
 from flasktop.agent.stores import quick_stores
 from flasktop.agent.trace import AppInfo, Call, RequestTrace, SpanRecord
 
-IDENTITY = SpanIdentity("commit", "COMMIT", Engine("", ""), None, 0, None)
+IDENTITY = SpanIdentity("commit", "COMMIT", Engine("", ""), None, 0)
 RECORDS = [
     RequestTrace(AppInfo("shop"), "GET", "/", "", 1),
     SpanRecord(IDENTITY),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from flasktop.agent import tables
 from flasktop.agent.config import Settings
 from flasktop.agent.engine import Engine, SpanIdentity
 from flasktop.agent.tables import Statements
@@ -10,7 +13,7 @@ ENGINE = Engine("sqlite://", "sqlite")
 
 
 def identity(text: str) -> SpanIdentity:
-    return SpanIdentity("statement", text, ENGINE, None, 0, None)
+    return SpanIdentity("statement", text, ENGINE, None, 0)
 
 
 def table() -> Statements:
@@ -32,3 +35,16 @@ def test_an_id_is_not_taken_for_one_of_another_table() -> None:
 
     assert [parent.id(one) for one in both] == [0, 1]
     assert [child.id(one) for one in reversed(both)] == [0, 1]
+
+
+def test_what_runs_on_is_named_again_after_the_cache_was_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EXPLAIN asks by id: of texts, too, only the newest are held."""
+    monkeypatch.setattr(tables, "CACHED_KEYS", 3)
+    ours, hot = table(), identity("SELECT hot FROM t")
+    named: list[int] = []
+    monkeypatch.setattr(ours.executed, "name", lambda number, *_: named.append(number))
+    for number in range(9):
+        ours.id(hot)
+        ours.id(identity(f"SELECT a{number} FROM t"))
+
+    assert named.count(0) > 2

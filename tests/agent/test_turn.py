@@ -159,7 +159,7 @@ def test_a_request_that_ends_just_before_the_thread_rests_is_recorded(
 
 
 def test_a_statement_outside_any_request_wakes_it_as_well(resting: Agent) -> None:
-    sink.add(SpanRecord(SpanIdentity(STATEMENT, "SELECT 1", Engine("sqlite://", "sqlite"), None, 0, None)))
+    sink.add(SpanRecord(SpanIdentity(STATEMENT, "SELECT 1", Engine("sqlite://", "sqlite"), None, 0)))
 
     until(lambda: not sink.outside and [frame for frame in Box().frames if frame.outside])
 

@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine as SqlEngine
 from sqlalchemy.event import attr
 
-from flasktop.agent.engine import Engine, SpanIdentity
+from flasktop.agent.engine import Engine, LazyIdentity, SpanIdentity
 from flasktop.agent.meter import MASK, executed
 from flasktop.agent.sql import callsite, pools, relationship, transactions
 from flasktop.agent.sql.callsite import found, look
@@ -210,7 +210,7 @@ def _look(context: Any, statement: Any, event_name: str, batch: int) -> tuple[Kn
     if compiled is None or statement is not context.statement or context.isinsert:
         text, size = _other_text(context, compiled, statement, batch)
         code, instruction = found(id(compiled), RAW_DEPTH + 1)
-        identity = SpanIdentity(STATEMENT, text, engine, code, instruction, None)
+        identity = SpanIdentity(STATEMENT, text, engine, code, instruction)
         return Known(identity, text, engine, code, instruction), size
     relation: object = None
     depth = CORE_DEPTH
@@ -224,7 +224,8 @@ def _look(context: Any, statement: Any, event_name: str, batch: int) -> tuple[Kn
     shared = listeners.parent_listeners if type(listeners) is ALONE else ()
     at = depth + steps - 1 if inner is not None else NOWHERE
     text = compiled.string
-    identity = SpanIdentity(STATEMENT, text, engine, code, instruction, relation)
+    kind = SpanIdentity if relation is None else LazyIdentity
+    identity = kind(STATEMENT, text, engine, code, instruction, relation)
     known = Known(identity, text, engine, code, instruction, at, inner, dialect, dispatch, listeners, shared, roots)
     keep(compiled, known)
     return known, batch

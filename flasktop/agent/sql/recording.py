@@ -56,7 +56,7 @@ def add_call(
 ) -> None:
     """Record a finished call that is no statement; its text is its kind's name."""
     code, instruction = callsite.found(id(engine) ^ id(kind), 1)
-    identity = SpanIdentity(kind, _TEXTS[kind], engine, code, instruction, None)
+    identity = SpanIdentity(kind, _TEXTS[kind], engine, code, instruction)
     span = SpanRecord(identity, start_ns, duration_ns)
     span.cpu_ns = cpu_ns
     span.failure = failure
@@ -111,7 +111,7 @@ def _finish(trace: RequestTrace | None, call: Call, cpu: int, failure: type[Base
                 used = min(max(0, thread_time_ns() - cpu), duration)
                 engine.slow.add(text)
         code, instruction = callsite.found(id(engine) ^ id(kind), 2)
-        identity = SpanIdentity(kind, text, engine, code, instruction, None)
+        identity = SpanIdentity(kind, text, engine, code, instruction)
         span = SpanRecord(identity, start, duration, 0, 0, used, -1, failure)
         if trace is not None and (spans := trace.spans) and len(spans) < sink.span_cap and not trace.end_ns:
             spans.append(span)

@@ -300,38 +300,6 @@ def test_the_first_time_that_it_is_slow_no_more_is_told_than_the_request_has_use
     assert recorder.last.used_ns() <= used
 
 
-def test_of_what_is_kept_waiting_the_clock_is_read_now_and_then(
-    sqlite: Engine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[int] = []
-
-    def reading() -> int:
-        read.append(time.thread_time_ns())
-        return read[-1]
-
-    monkeypatch.setattr(reckoning, "thread_time_ns", reading)
-    with sqlite.connect() as connection:
-        connection.connection.create_function("nap", 1, time.sleep)
-
-        def nap() -> int:
-            before = len(read)
-            connection.execute(text("select nap(0.01)")).all()
-            return len(read) - before
-
-        nap()  # it is slow, from now on
-        until(lambda: not nap())
-        for kept in recorder.last.engine.waiting.values():
-            kept.longest_ns = 10**12  # on a busy machine, too
-        told = [(nap(), recorder.last.cpu_ns) for _ in range(reckoning.SAME - 2)]
-        for kept in recorder.last.engine.waiting.values():
-            kept.longest_ns = 0  # so that the next takes longer than the one that was read
-        longer, after = nap(), nap()
-
-    assert {readings for readings, _ in told} == {0}
-    assert all(kept.cpu_ns <= cpu_ns < 5_000_000 for _, cpu_ns in told)
-    assert longer == 1 and after > 0
-
-
 def test_a_reckoned_clock_goes_on_by_what_short_statements_take(
     sqlite: Engine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,4 +214,4 @@ def test_a_compiled_object_that_takes_no_attribute_is_looked_at_anew() -> None:
         __slots__ = ()
 
     engine = Ours("", "")
-    keep(Slotted(), Known(SpanIdentity("statement", "select 1", engine, None, 0, None), "select 1", engine, None, 0))
+    keep(Slotted(), Known(SpanIdentity("statement", "select 1", engine, None, 0), "select 1", engine, None, 0))
