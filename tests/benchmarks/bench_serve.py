@@ -3,8 +3,9 @@
     python -m tests.benchmarks.bench_serve [--starts N] [--rounds N] [--seconds S]
 
 Needs wrk. One gthread worker each, four connections; the servers take turns, and are started anew after some rounds,
-since one process runs the same code some per cent faster than another. The table shows medians of all rounds, and what
-the workers' memory grew by in the rounds after a start.
+since one process runs the same code some per cent faster than another. The tables show medians of all rounds, what the
+workers' CPU time is by request, all threads counted (which says more than the throughput of a machine with neighbours:
+what saturates the worker is the interpreter), and what their memory grew by in the rounds after a start.
 """
 
 from __future__ import annotations
@@ -33,20 +34,25 @@ UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 @dataclass
 class Measured:
-    """What wrk said of a kind of server at one path: requests a second, p50 and p99 in ms, by round; and by how many MB
-    its worker grew, by start."""
+    """What wrk said of a kind of server at one path: requests a second, p50 and p99 in ms, and the worker's CPU in us a
+    request, by round; and by how many MB its worker grew, by start."""
 
     rates: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     grown: list[float] = field(default_factory=list)
 
-    def round(self, url: str, seconds: int) -> None:
+    def round(self, server: Served, path: str, seconds: int) -> None:
         """Take one round more."""
-        said = load(url, seconds)
+        before = server.worker.cpu_times()
+        said = load(server.url + path, seconds)
+        after = server.worker.cpu_times()
+        served = re.search(r"(\d+) requests in", said)
         found = re.search(r"Requests/sec:\s+([\d.]+)", said)
-        assert found is not None, said
+        assert found is not None and served is not None, said
         self.rates.append(float(found[1]))
+        self.cpu.append((after.user + after.system - before.user - before.system) / int(served[1]) * 1e6)
         self.p50.append(_latency(said, 50))
         self.p99.append(_latency(said, 99))
 
@@ -102,27 +108,36 @@ def measure(servers: dict[str, Served], path: str, kinds: dict[str, Measured], o
     for turn in range(options.rounds):
         for place in range(len(labels)):
             label = labels[(turn + place) % len(labels)]
-            kinds[label].round(servers[label].url + path, options.seconds)
+            kinds[label].round(servers[label], path, options.seconds)
     for label, server in servers.items():
         kinds[label].grown.append((server.worker.memory_info().rss - before[label]) / 2**20)
 
 
 def table(path: str, kinds: dict[str, Measured]) -> str:
     """What came out at one path."""
-    bare = kinds[BARE].rates
+    bare = kinds[BARE]
     lines = [
-        f"| {path}, medians of {len(bare)} rounds | requests/s | p50 | p99 | against bare | RSS grew by |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| {path}, medians of {len(bare.rates)} rounds | requests/s | against bare | p50 | p99 | CPU a request "
+        "| against bare | RSS grew by |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for label, one in kinds.items():
-        shares = [(a / b - 1) * 100 for a, b in zip(one.rates, bare, strict=True)]
-        low, high = spread(shares)
-        against = f"{statistics.median(shares):+.1f} % ({low:+.1f} to {high:+.1f})" if one.rates is not bare else "–"
+        rate, cpu = (
+            _against(a, b) if one is not bare else "–" for a, b in ((one.rates, bare.rates), (one.cpu, bare.cpu))
+        )
         lines.append(
-            f"| {label} | {statistics.median(one.rates):,.0f} | {statistics.median(one.p50):.2f} ms "
-            f"| {statistics.median(one.p99):.2f} ms | {against} | {statistics.median(one.grown):+.1f} MB |"
+            f"| {label} | {statistics.median(one.rates):,.0f} | {rate} | {statistics.median(one.p50):.2f} ms "
+            f"| {statistics.median(one.p99):.2f} ms | {statistics.median(one.cpu):,.0f} us | {cpu} "
+            f"| {statistics.median(one.grown):+.1f} MB |"
         )
     return "\n".join(lines)
+
+
+def _against(figures: list[float], bare: list[float]) -> str:
+    """By how many per cent figures differ from those of the same rounds: the median and the quartiles."""
+    shares = [(a / b - 1) * 100 for a, b in zip(figures, bare, strict=True)]
+    low, high = spread(shares)
+    return f"{statistics.median(shares):+.1f} % ({low:+.1f} to {high:+.1f})"
 
 
 if __name__ == "__main__":
