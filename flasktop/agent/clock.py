@@ -33,18 +33,17 @@ def before(trace: RequestTrace) -> int:
     return perf_counter_ns() - trace.start_ns
 
 
-def dispatched(trace: RequestTrace, rule: KnownRule, read_early: Callable[[], None]) -> None:
+def dispatched(trace: RequestTrace, rule: KnownRule, read_early: Callable[[bool], None]) -> None:
     """Read the clock for a request whose ``rule`` is known by now, and has credit.
 
-    What went before was short, and Python alone: it is reckoned as CPU time. Where it was not short, it is too late:
-    where that happens to more than a third of the rule's requests, those of the app have the clock read as soon as they
-    begin. It happens to any request that was kept waiting, as many are on a busy machine, without being a habit.
+    What went before was short, and Python alone: it is reckoned as CPU time. Where it was not short, it is too late,
+    and the next requests of the app have the clock read as soon as they begin. On a busy machine that happens to any
+    request that was kept waiting: unless it happens to more than a third of its rule's, that is done now and then.
     """
     went_ns = before(trace)
     if went_ns >= CPU_GAP_NS:
         rule.late = min(rule.late + LATE, LATEST)
-        if rule.late > LATE:
-            read_early()
+        read_early(rule.late > LATE)
         return
     if rule.late:
         rule.late -= 1

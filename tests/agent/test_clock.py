@@ -148,6 +148,7 @@ def test_the_clock_is_read_early_while_requests_of_a_rule_are_often_dispatched_l
     app = site()
     ours = app.extensions["flasktop"]
     monkeypatch.setattr(clock, "before", lambda _: 0)
+    monkeypatch.setattr(middleware, "AGAIN_NS", 10**12)
     for _ in range(middleware.EARLY):
         serve(app, "/quick")
     assert not ours.early and not ours.special
@@ -158,12 +159,36 @@ def test_the_clock_is_read_early_while_requests_of_a_rule_are_often_dispatched_l
     assert (ours.early > 0, ours.special) == (early, early)
 
 
+@pytest.mark.parametrize("again_ns", [0, 10**12], ids=["for long", "a moment ago"])
+def test_after_one_that_is_dispatched_late_the_clock_is_read_early_now_and_then(
+    box: Box, monkeypatch: pytest.MonkeyPatch, again_ns: int
+) -> None:
+    """So an app that is seldom visited, whose requests are often late, has the CPU time of each."""
+    app = site()
+    monkeypatch.setattr(clock, "before", lambda one: trace.CPU_GAP_NS * one.path.startswith("/slow"))
+    monkeypatch.setattr(middleware, "AGAIN_NS", again_ns)
+    for _ in range(2 * middleware.EARLY):
+        serve(app, "/quick")
+    for _ in range(3):
+        serve(app, "/slow")
+        for _ in range(4):
+            serve(app, "/quick")
+    late = [one.cpu_us != UNKNOWN for one in box.traces(2 * middleware.EARLY + 15) if one.path == "/slow"]
+
+    assert late == [False, again_ns == 0, again_ns == 0]
+
+
 def test_of_an_endpoint_that_is_always_dispatched_late_the_cpu_time_is_known(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where every other request is another's, which is dispatched in time."""
+
+    def napping(word: str) -> str:
+        time.sleep(0.002)
+        return word
+
     app = site()
-    app.add_url_rule("/other/<word>", "other", lambda word: word)
+    app.add_url_rule("/other/<word>", "other", napping)
     monkeypatch.setattr(clock, "before", lambda one: trace.CPU_GAP_NS * one.path.startswith("/other"))
     for _ in range(20):
         serve(app, "/quick")

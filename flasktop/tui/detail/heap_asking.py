@@ -12,6 +12,7 @@ from flasktop.protocol.commands.heap import By, HeapHeld, Step
 from flasktop.protocol.events import WorkerId
 from flasktop.stats.heaps import HeapLine, Take
 from flasktop.stats.views import WorkerRow
+from flasktop.tui.deferred import deferred
 from flasktop.tui.detail.page import Page
 from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.heaps import HeapDesk, Trouble, Underway
@@ -94,7 +95,7 @@ class AskingScreen(DetailScreen):
             self.dividing = Trouble(self.not_walkable(), "")
             return
         self.dividing = Underway(self.flasktop.clock(), "asking")
-        self.run_worker(self._ask_division(take, self.by), group="division", exclusive=True)
+        self.run_worker(deferred(self._ask_division, take, self.by), group="division", exclusive=True)
 
     async def _ask_division(self, take: Take, by: By) -> None:
         def told(doing: Underway) -> None:
@@ -137,7 +138,7 @@ class AskingScreen(DetailScreen):
             return
         steps = (*self.steps, Step(self.by, row.index))
         self.searching = Underway(self.flasktop.clock(), "asking")
-        self.run_worker(self._ask_paths(take, steps), group="paths", exclusive=True)
+        self.run_worker(deferred(self._ask_paths, take, steps), group="paths", exclusive=True)
         self.show_pane()
 
     async def _ask_paths(self, take: Take, steps: tuple[Step, ...]) -> None:

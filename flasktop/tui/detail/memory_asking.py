@@ -11,6 +11,7 @@ from flasktop.protocol.commands import Command, Working
 from flasktop.protocol.events import WorkerId
 from flasktop.protocol.records import Message
 from flasktop.stats.views import WorkerRow
+from flasktop.tui.deferred import deferred
 from flasktop.tui.detail.heap_head import trouble_lines
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.screen import DetailScreen
@@ -71,7 +72,7 @@ class LiveScreen(DetailScreen):
             return
         self.trouble = None
         self.underway = Underway(self.flasktop.clock(), stage, expected_s)
-        self.run_worker(self._ask(command, answer), group="ask", exclusive=True)
+        self.run_worker(deferred(self._ask, command, answer), group="ask", exclusive=True)
         self.redraw()
 
     async def _ask(self, command: Command, answer: type[Message]) -> None:

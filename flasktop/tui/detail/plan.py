@@ -16,6 +16,7 @@ from flasktop.stats.plans import parse
 from flasktop.stats.plans.words import as_text, sentences
 from flasktop.stats.statements import summary
 from flasktop.stats.views import StatementKey
+from flasktop.tui.deferred import deferred
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.plan_page import Made, failed_lines, plan_lines, waiting_lines
@@ -73,7 +74,7 @@ class PlanScreen(DetailScreen):
             self.redraw()
             return
         self.view = Asking(self.flasktop.clock(), "asking a worker")
-        self.run_worker(self._ask(self.key), group="plan", exclusive=True)
+        self.run_worker(deferred(self._ask, self.key), group="plan", exclusive=True)
         self.redraw()
 
     async def _ask(self, key: StatementKey) -> None:

@@ -16,6 +16,7 @@ from flasktop.protocol.events import WorkerId
 from flasktop.stats.calltree import Node, Profile, hot_path, merge
 from flasktop.stats.flamefile import collapsed, speedscope
 from flasktop.stats.views import EndpointKey
+from flasktop.tui.deferred import deferred
 from flasktop.tui.detail.context import Context
 from flasktop.tui.detail.page import Line
 from flasktop.tui.detail.profile_code import ProfileCodeScreen
@@ -123,7 +124,7 @@ class ProfileScreen(DetailScreen):
             return
         self._started, self._samples = self.flasktop.clock(), 0
         self.view = Progress(self._seconds, len(workers))
-        self.run_worker(self._sample(workers), group="profile", exclusive=True)
+        self.run_worker(deferred(self._sample, workers), group="profile", exclusive=True)
 
     async def _sample(self, workers: list[tuple[WorkerId, tuple[int, ...]]]) -> None:
         def told(samples: int) -> None:

@@ -84,7 +84,7 @@ class StackScreen(DetailScreen):
         busy = self._looking is not None and self._looking.is_running
         if busy or self.feed.frozen or self.app.screen is not self or self._over():
             return
-        self._looking = self.run_worker(self._take_look(), exclusive=True, exit_on_error=False)
+        self._looking = self.run_worker(self._take_look, exclusive=True, exit_on_error=False)
 
     async def _take_look(self) -> None:
         clock = self.flasktop.clock

@@ -14,6 +14,7 @@ from flasktop.stats.in_flight import InFlightRow
 from flasktop.stats.statements import summary
 from flasktop.stats.views import Window
 from flasktop.tui.columns import Column
+from flasktop.tui.deferred import deferred
 from flasktop.tui.draw.doing import age_style, doing_style, over_p95, sentence, short_doing
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place
@@ -176,7 +177,7 @@ class InFlightPanel(ListPanel[InFlightRow]):
         if same and clock - self._asked_at < LOOK_S:
             return
         self._asked_at = clock
-        self._looking = self.run_worker(self._take_look(row), exclusive=True, exit_on_error=False)
+        self._looking = self.run_worker(deferred(self._take_look, row), exclusive=True, exit_on_error=False)
 
     async def _take_look(self, row: InFlightRow) -> None:
         flasktop = self.flasktop
