@@ -139,7 +139,7 @@ def test_the_garbage_collector_is_left_as_it_was(enabled: bool, monkeypatch: pyt
 
 
 RESTLESS = """
-import gc, sys, threading, time
+import gc, os, sys, threading, time
 from types import SimpleNamespace
 from flasktop.agent import frames
 from flasktop.agent.commands.profile import _Run
@@ -175,7 +175,8 @@ while time.monotonic() < end:
     states = [SimpleNamespace(trace=trace, shares=lambda *_: (0.0, None)) for trace in traces]
     with frames.still():
         _Run._look_at_threads(looked, states, 1)
-print("well")
+print("well", flush=True)
+os._exit(0)  # daemon threads that go on while the interpreter ends may crash it
 """
 
 
