@@ -127,7 +127,8 @@ class Statements:
         return row
 
     def _described(self, identity: SpanIdentity) -> Row:
-        known = self._known.get(identity.key())
+        key = identity.key()
+        known = self._known.get(key)
         if known is not None:
             return known[0]
         if identity.text is OTHER_STATEMENT or guard.off("describing a statement"):
@@ -144,7 +145,7 @@ class Statements:
         row = self.token, number, self.kind(number)
         if len(identity.text) > CACHED_ONE:
             return row  # as rare as it is long: rather described again than held
-        self._known[identity.key()] = row, identity  # which keeps alive what the key names by identity
+        self._known[key] = row, identity  # which keeps alive what the key names by identity
         self._cached_text += len(identity.text)
         return row
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from flasktop.agent import tables
 from flasktop.agent.config import Settings
-from flasktop.agent.engine import Engine, SpanIdentity
+from flasktop.agent.engine import Engine, LazyIdentity, SpanIdentity
 from flasktop.agent.tables import Statements
 
 ENGINE = Engine("sqlite://", "sqlite")
@@ -48,3 +50,11 @@ def test_what_runs_on_is_named_again_after_the_cache_was_emptied(monkeypatch: py
         ours.id(identity(f"SELECT a{number} FROM t"))
 
     assert named.count(0) > 2
+
+
+def test_the_collector_knows_only_of_identities_that_may_lead_back_to_themselves() -> None:
+    """A commit has one of its own, and thousands of those may wait for the agent's thread."""
+    relationship = object()
+
+    assert not gc.is_tracked(identity("COMMIT"))
+    assert gc.is_tracked(LazyIdentity("statement", "SELECT a FROM t", ENGINE, None, 0, relationship))

@@ -224,8 +224,8 @@ def _look(context: Any, statement: Any, event_name: str, batch: int) -> tuple[Kn
     shared = listeners.parent_listeners if type(listeners) is ALONE else ()
     at = depth + steps - 1 if inner is not None else NOWHERE
     text = compiled.string
-    kind = SpanIdentity if relation is None else LazyIdentity
-    identity = kind(STATEMENT, text, engine, code, instruction, relation)
+    identity_class = SpanIdentity if relation is None else LazyIdentity
+    identity = identity_class(STATEMENT, text, engine, code, instruction, relation)
     known = Known(identity, text, engine, code, instruction, at, inner, dialect, dispatch, listeners, shared, roots)
     keep(compiled, known)
     return known, batch
