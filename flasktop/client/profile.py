@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from flasktop.client.ask import A, OnWorking
+from flasktop.client.ask import A, CommandFailedError, OnWorking
 from flasktop.errors import FlasktopError
-from flasktop.protocol.commands import Command, Working
+from flasktop.protocol.commands import BUSY, Command, Working
 from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint, samples_in
 from flasktop.protocol.events import WorkerId
+
+PATIENCE_S: Final = 8.0
+"""For so long a person's profile waits for the one that a finding's evidence, or another reader, takes: a worker takes
+one at a time, and evidence has it for 5 s."""
+AGAIN_S: Final = 0.4
+"""A worker that is busy is asked again after so long."""
 
 
 class Asking(Protocol):
@@ -30,8 +37,9 @@ class Outcome:
     failures: tuple[tuple[WorkerId, FlasktopError], ...]
 
 
-OnSamples = Callable[[int], None]
-"""Called with the number of samples that all workers together have taken so far."""
+OnProgress = Callable[[int, int], None]
+"""Called with the number of samples that all workers together have taken so far, and with how many workers are waited
+for, since they are being profiled already."""
 
 
 async def profile(
@@ -39,24 +47,38 @@ async def profile(
     workers: Sequence[tuple[WorkerId, tuple[int, ...]]],
     seconds: float,
     rate: int,
-    on_samples: OnSamples | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    patience_s: float = 0.0,
 ) -> Outcome:
     """Sample an endpoint on ``workers`` (each with its own ids of it) at the same time.
 
-    Cancelling this task cancels it in all of them.
+    One that is being profiled already is waited for, for ``patience_s`` at most. Cancelling this task cancels it in all
+    of them.
     """
     samples: dict[WorkerId, int] = {}
+    waiting: set[WorkerId] = set()
+    until = time.monotonic() + patience_s
+
+    def tell() -> None:
+        if on_progress is not None:
+            on_progress(sum(samples.values()), len(waiting))
 
     async def one(worker: WorkerId, ids: tuple[int, ...]) -> Profiled | FlasktopError:
         def working(said: Working) -> None:
+            waiting.discard(worker)
             samples[worker] = samples_in(said.stage)
-            if on_samples is not None:
-                on_samples(sum(samples.values()))
+            tell()
 
-        try:
-            return await source.ask(worker, ProfileEndpoint(ids, seconds, rate), Profiled, working)
-        except FlasktopError as error:
-            return error
+        while True:
+            try:
+                return await source.ask(worker, ProfileEndpoint(ids, seconds, rate), Profiled, working)
+            except FlasktopError as error:
+                if not _is_busy(error) or time.monotonic() >= until:
+                    return error
+            waiting.add(worker)
+            tell()
+            await asyncio.sleep(AGAIN_S)
 
     answers = await asyncio.gather(*(one(worker, ids) for worker, ids in workers))
     told = list(zip(workers, answers, strict=True))
@@ -64,6 +86,10 @@ async def profile(
         tuple(answer for answer in answers if isinstance(answer, Profiled)),
         tuple((worker, answer) for (worker, _), answer in told if isinstance(answer, FlasktopError)),
     )
+
+
+def _is_busy(error: FlasktopError) -> bool:
+    return isinstance(error, CommandFailedError) and error.reason == BUSY
 
 
 def silence(finished: int, seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from textual.binding import BindingType
 
-from flasktop.client.profile import profile, silence
+from flasktop.client.profile import PATIENCE_S, profile, silence
 from flasktop.client.saving import save_new
 from flasktop.errors import FlasktopError
 from flasktop.protocol.commands.profile import DEFAULT_RATE, DEFAULT_SECONDS
@@ -52,7 +52,7 @@ class ProfileScreen(DetailScreen):
         self._failures: tuple[tuple[WorkerId, FlasktopError], ...] = ()
         self._next: Profile | FlasktopError | None = None
         self._note = Note()
-        self._started, self._samples = 0.0, 0
+        self._started, self._samples, self._waiting = 0.0, 0, 0
         self._wanted: NodePath = ()
 
     @property
@@ -77,7 +77,8 @@ class ProfileScreen(DetailScreen):
             if self._next is not None:
                 self.view, self._next = self._next, None
             if isinstance(self.view, Progress):
-                self.view.elapsed, self.view.samples = self.flasktop.clock() - self._started, self._samples
+                self.view.elapsed = self.flasktop.clock() - self._started
+                self.view.samples, self.view.waiting = self._samples, self._waiting
         return self.view
 
     def draw_lines(self, context: Context) -> list[Line]:
@@ -122,15 +123,18 @@ class ProfileScreen(DetailScreen):
         if not workers:
             self.view = FlasktopError("No worker that runs now knows this endpoint.", "Ask for it, then P again.")
             return
-        self._started, self._samples = self.flasktop.clock(), 0
+        self._started, self._samples, self._waiting = self.flasktop.clock(), 0, 0
         self.view = Progress(self._seconds, len(workers))
         self.run_worker(deferred(self._sample, workers), group="profile", exclusive=True)
 
     async def _sample(self, workers: list[tuple[WorkerId, tuple[int, ...]]]) -> None:
-        def told(samples: int) -> None:
-            self._samples = samples
+        def told(samples: int, waiting: int) -> None:
+            self._samples, self._waiting = samples, waiting
+            if waiting and not samples:
+                self._started = self.flasktop.clock()  # none has begun
 
-        outcome = await profile(self.flasktop.source, workers, self._seconds, self._rate, told)
+        source, patience = self.flasktop.source, PATIENCE_S
+        outcome = await profile(source, workers, self._seconds, self._rate, told, patience_s=patience)
         self._failures = outcome.failures
         found = merge(outcome.profiles, endpoint_name(self.key))
         if found.samples:

@@ -41,12 +41,14 @@ PANE_LEAST: Final = 6
 
 @dataclass(slots=True)
 class Progress:
-    """A profile of so many ``seconds`` under way for ``elapsed`` of them, in so many ``workers``."""
+    """A profile of so many ``seconds`` under way for ``elapsed`` of them, in so many ``workers``; ``waiting`` of these
+    have not begun, since they are being profiled already."""
 
     seconds: float
     workers: int
     elapsed: float = 0.0
     samples: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,15 @@ def progress_lines(progress: Progress, name: str, context: Context, *, frozen: b
     )
     hint = "The picture is frozen: space lets it go on." if frozen else "esc stops it and goes back"
     title = line(("Sampling ", palette.text), (name, palette.strong), (f" in {where}", palette.dim))
-    return plain([title, line(), bar, told, line(), line((hint, palette.dim))])
+    return plain([title, line(), bar, told, *_waited_for(progress.waiting, context), line(), line((hint, palette.dim))])
+
+
+def _waited_for(workers: int, context: Context) -> list[Text]:
+    if not workers:
+        return []
+    verb = "is" if workers == 1 else "are"
+    words = f"{plural(workers, 'worker')} {verb} being sampled already, for a finding or another reader: waiting."
+    return _wrapped(words, context.palette.warn, context)
 
 
 def trouble_lines(

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from flasktop.client.ask import A, CommandFailedError, OnWorking
-from flasktop.protocol.commands import NOT_GRANTED, Command, Working
+from flasktop.protocol.commands import BUSY, NOT_GRANTED, Command, Working
 from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint, ProfileFrame, ProfileStack, stage
 from flasktop.protocol.events import WorkerId
+from flasktop.tui.detail import profile as profile_screen
 from flasktop.tui.detail.profile import ProfileScreen
 from flasktop.tui.detail.profile_code import ProfileCodeScreen
 from tests.stats.profiles import SHOP, profiled, report
@@ -39,6 +40,20 @@ class Sampling(Feeding):
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+        return await super().ask(worker, command, answer, on_working)
+
+
+class Busy(Feeding):
+    """Workers that are being profiled already, until they are free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.answers[ProfileEndpoint] = report()
+
+    async def ask(self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
+        if not self.free.is_set():
+            raise CommandFailedError("The worker does this already, for another reader.", "Try again.", BUSY)
         return await super().ask(worker, command, answer, on_working)
 
 
@@ -247,6 +262,31 @@ def test_a_refusal_says_what_to_do() -> None:
         assert "no profile to export" in stage.text()
 
     play(act, source=answering(REFUSED))
+
+
+def test_workers_that_are_being_profiled_already_are_waited_for() -> None:
+    async def act(stage: Stage) -> None:
+        source = stage.source
+        assert isinstance(source, Busy)
+        await stage.press("P")
+        await stage.until(lambda: screen(stage)._waiting == 3)
+        await stage.refresh(4)
+        assert "3 workers are being sampled already, for a finding or another reader: waiting." in stage.text()
+
+        source.free.set()
+        await shown(stage)
+
+    play(act, source=Busy())
+
+
+def test_a_worker_that_is_busy_for_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_screen, "PATIENCE_S", 0.0)
+
+    async def act(stage: Stage) -> None:
+        await stage.press("P")
+        await stage.until(lambda: "does this already, for another reader" in stage.text())
+
+    play(act, source=Busy())
 
 
 def test_what_some_workers_said_is_shown_and_who_did_not() -> None:
