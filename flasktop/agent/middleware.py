@@ -103,7 +103,7 @@ class Middleware:
         self._plain = plain or frozenset()
         self._closing = closing
         self.hears: Hears | None = None if direct else counting_starter
-        self._always_special = not direct or self._ignores is not None
+        self.special = not direct or self._ignores is not None
         self.early = self._read_early_ns = 0
         self.read_early(True)  # an app's first requests are long in coming to be dispatched
 
@@ -117,7 +117,7 @@ class Middleware:
         made.settings = Settings()
         made._enabled = True
         made._set_way(closing, frozenset({response}))
-        made.early, made.special = 0, False
+        made.early = 0
         return made
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -142,7 +142,10 @@ class Middleware:
                 if script := environ["SCRIPT_NAME"]:
                     path = script + path
                 slot = agent.journal.free_slots.pop()
-                trace = RequestTrace(self.app, method, path, query, perf_counter_ns(), slot, get_ident(), True)
+                trace = RequestTrace(
+                    self.app, method, path, query, perf_counter_ns(), slot, get_ident(), True,
+                    UNREAD if self.early <= 0 else self._read_clock(),
+                )  # fmt: skip
                 agent.running[slot] = trace
                 _set_current(trace)
             except Exception:  # noqa: BLE001 - the guard's: there it is done with care, and a fault is reported
@@ -246,7 +249,10 @@ class Middleware:
             slot = agent.journal.free_slots.pop()
         except IndexError:
             slot = -1  # more in flight than slots: it is recorded when it ends
-        trace = RequestTrace(self.app, method, path, query, perf_counter_ns(), slot, get_ident(), self.hears is None)
+        trace = RequestTrace(
+            self.app, method, path, query, perf_counter_ns(), slot, get_ident(), self.hears is None,
+            UNREAD if self.early <= 0 else self._read_clock(),
+        )  # fmt: skip
         if slot >= 0:
             agent.running[slot] = trace
         if self.special or agent.special:
@@ -262,16 +268,13 @@ class Middleware:
         """What only some requests need, or only those of some apps."""
         if agent.greenlet_now is not None:
             trace.thread, trace.cpu_start_ns, trace.greenlet = 0, UNKNOWN_CPU, agent.greenlet_now()
-        elif not self.direct or self.early > 0:
+        elif not self.direct and trace.cpu_start_ns == UNREAD:
             trace.cpu_start_ns = thread_time_ns()
         if self._ignores is not None and self._ignores(decoded(trace.path)):
             trace.ignored = True
             release(agent, trace)
         elif not self.direct:
             _write_slot(agent, trace, b"")
-        if self.early > 0:
-            self.early -= 1
-            self.special = self._always_special or self.early > 0
         agent.special = agent.greenlet_now is not None or not agent.active
         if agent.metering:
             agent.metering = False
@@ -306,7 +309,7 @@ class Middleware:
     def listen(self) -> None:
         """From now on, note what is said to ``start_response``: not all responses tell it beforehand."""
         self.hears = starter
-        self._always_special = self.special = True
+        self.special = True
 
     def read_early(self, habit: bool) -> None:
         """Read the CPU clock of the next requests before they are dispatched, since that takes long (``clock.py``)."""
@@ -314,7 +317,11 @@ class Middleware:
         if habit or now - self._read_early_ns > AGAIN_NS:
             self._read_early_ns = now
             self.early = EARLY
-            self.special = True
+
+    def _read_clock(self) -> int:
+        """The CPU clock, for one of those requests that have it read early."""
+        self.early -= 1
+        return thread_time_ns()
 
     def _lost(self, agent: Agent, trace: RequestTrace, error: Exception) -> None:
         """The app has answered, and what we do then has failed."""
@@ -328,7 +335,7 @@ class Middleware:
         guard.report(place, error)
         if guard.off(place):
             self._enabled = False
-            self._always_special = self.special = True
+            self.special = True
 
     def ignores(self, route: str) -> bool:
         """Whether requests to a URL rule are not recorded."""

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import QueuePool
 
 from flasktop import FlaskTop
-from flasktop.agent import middleware
+from flasktop.agent import clock, middleware
 from flasktop.agent.finished import QuickRequest
 from flasktop.protocol.records import UNKNOWN
 from tests.agent.support import Box, bare_environ, serve
@@ -160,6 +160,22 @@ def test_one_whose_clock_is_read_is_quick_too(box: Box, quick: list[QuickRequest
     assert told.wait_us >= nap_s * 0.9e6
     assert 0 <= told.cpu_us == told.duration_us - told.wait_us
     assert told.sql_cpu_us == 0
+
+
+def test_reading_the_clock_early_is_no_way_of_its_own(
+    box: Box, quick: list[QuickRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it is done for half of all requests, or more."""
+    app = site(lambda word: word)
+    settle(app, box, quick)
+    ours = app.extensions["flasktop"]
+    monkeypatch.setattr(clock, "before", lambda _: 0)
+    monkeypatch.setattr(middleware.Middleware, "_prepared", lambda *_: pytest.fail("not the way of most"))
+    ours.early = 2
+    serve(app, "/plain")
+
+    assert len(quick) == 1
+    assert ours.early == 1
 
 
 def test_requests_one_after_the_other_are_quick(box: Box, quick: list[QuickRequest]) -> None:
