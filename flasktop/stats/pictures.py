@@ -100,8 +100,9 @@ Wanted = Callable[[StatementKey, Sequence[int]], bool]
 """Chooses statements by their key and their sums (``stats.columns``), before rows are made of them."""
 
 
-def query_rows(selection: Selection, wanted: Wanted | None = None) -> tuple[QueryRow, ...]:
-    """Return the rows of queries (those that are ``wanted``), the most total time first."""
+def query_rows(selection: Selection, wanted: Wanted | None = None) -> Steps[tuple[QueryRow, ...]]:
+    """Return the rows of queries (those that are ``wanted``), the most total time first; made in steps, of the moment
+    of the first (trends and who ran them: of that in which it is come to them)."""
     total, infos = _statement_time(selection), selection.rows.statements
     chosen = [
         (row, sums) for row, sums in selection.statements.items() if wanted is None or wanted(infos[row].key, sums)
@@ -109,8 +110,18 @@ def query_rows(selection: Selection, wanted: Wanted | None = None) -> tuple[Quer
     chosen.sort(key=lambda item: (-_time(item[1]), item[0]))
     if wanted is not None:  # few, or none: then nobody need put the trends together
         return tuple([query_row(selection, row, sums, total) for row, sums in chosen])
+    hists = selection.statement_hists
+    latencies = [Latencies(hists.get(row)) for row, _ in chosen]  # distributions go on with time
+    yield
     trend_of = _trends(selection.statement_trend)
-    return tuple([query_row(selection, row, sums, total, trend_of(row)) for row, sums in chosen])
+    yield
+    _ = selection.ran_by  # read now, and kept
+    rows: list[QueryRow] = []
+    for start in range(0, len(chosen), AT_ONCE):
+        yield
+        part = zip(chosen[start : start + AT_ONCE], latencies[start : start + AT_ONCE], strict=True)
+        rows += [query_row(selection, row, sums, total, known, trend_of(row)) for (row, sums), known in part]
+    return tuple(rows)
 
 
 def _trends(window: TrendWindow) -> Callable[[int], tuple[float, ...]]:
@@ -120,9 +131,15 @@ def _trends(window: TrendWindow) -> Callable[[int], tuple[float, ...]]:
 
 
 def query_row(
-    selection: Selection, row: int, sums: Sequence[int], total_us: int, trend: tuple[float, ...] | None = None
+    selection: Selection,
+    row: int,
+    sums: Sequence[int],
+    total_us: int,
+    latencies: Latencies | None = None,
+    trend: tuple[float, ...] | None = None,
 ) -> QueryRow:
-    """Return one row; ``total_us`` is the time of all statements, ``trend`` its own where that is known already."""
+    """Return one row; ``total_us`` is the time of all statements, ``latencies`` and ``trend`` its own where they are
+    known already."""
     info = selection.rows.statements[row]
     count, time = sums[S_COUNT], _time(sums)
     return QueryRow(
@@ -134,7 +151,7 @@ def query_row(
         rate=count / selection.seconds,
         rows=sums[S_ROWS],
         mean_ms=_mean(time, count),
-        latencies=Latencies(selection.statement_hists.get(row)),
+        latencies=Latencies(selection.statement_hists.get(row)) if latencies is None else latencies,
         total_ms=time / 1_000,
         fetch_ms=sums[S_FETCH] / count / 1_000,
         fetch_share=sums[S_FETCH] / time if time else 0.0,

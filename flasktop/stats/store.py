@@ -164,6 +164,12 @@ class Store:
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> tuple[QueryRow, ...]:
         """Return the statements that ran in the window, the most total time first."""
+        return finished(self.reading_queries(now, window, app=app, worker=worker))
+
+    def reading_queries(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> Steps[tuple[QueryRow, ...]]:
+        """The same, of this moment, in steps."""
         return query_rows(self._select(now, window, app, worker))
 
     def statement_count(

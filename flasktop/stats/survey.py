@@ -29,6 +29,7 @@ class Survey:
         self._rows, self._drill, self._selection = rows, drill, selection
         self._chosen, self._since = chosen, since
         self._endpoints: tuple[EndpointRow, ...] | None = None
+        self._asked = False
         self._by_endpoint: dict[int, Uses] | None = None
         self._by_statement: dict[int, Uses] | None = None
 
@@ -45,7 +46,7 @@ class Survey:
 
     def queries(self, wanted: Wanted | None = None) -> tuple[QueryRow, ...]:
         """Return the statements that ran (those that are ``wanted``), the most total time first."""
-        return query_rows(self._selection, wanted)
+        return finished(query_rows(self._selection, wanted))
 
     def endpoint(self, key: EndpointKey) -> EndpointDetail | None:
         """Return the drill-down of an endpoint, None where the selection knows nothing of it."""
@@ -63,6 +64,10 @@ class Survey:
         return uses_of_endpoint(self._selection, row, sums, self._uses_of(row))
 
     def _uses_of(self, row: int) -> Uses:
+        """Those of an endpoint, and perhaps others."""
+        if not self._asked:
+            self._asked = True  # for who asks of one endpoint alone, they need not all be sorted
+            return all_uses(self._selection)
         if self._by_endpoint is None:
             self._by_endpoint = _grouped(all_uses(self._selection), 0)
         return self._by_endpoint.get(row, ())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-from itertools import zip_longest
 from typing import Final
 
 from flasktop.stats.views import Window
@@ -64,17 +62,7 @@ class TrendWindow:
 
     def of(self, row: int) -> tuple[float, ...]:
         """Return a row's rate per step."""
-        rates = self._rates
-        return rates[row] if row < len(rates) else (0.0,) * len(self._seconds)
-
-    @cached_property
-    def _rates(self) -> list[tuple[float, ...]]:
-        """The rates of every row: a picture asks for most of them, and all at once take a fifth of the time."""
-        rates = [
-            [count / seconds if count else 0.0 for count in column] if column is not None else []
-            for column, seconds in zip(self._columns, self._seconds, strict=True)
-        ]
-        return list(zip_longest(*rates, fillvalue=0.0))
+        return self.of_rows((row,))
 
     def table(self) -> Sequence[tuple[float, ...]]:
         """Return ``of`` each row by its number, as far as rows were counted: for who wants them all, at a part of the

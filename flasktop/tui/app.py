@@ -21,7 +21,7 @@ from flasktop.stats.views import Summary, Window
 from flasktop.steps import Steps
 from flasktop.tui import settings
 from flasktop.tui.commands import PALETTE_CSS, Commands
-from flasktop.tui.feed import LiveFeed
+from flasktop.tui.feed import Feed, LiveFeed
 from flasktop.tui.findings import FindingsDesk
 from flasktop.tui.heaps import HeapDesk
 from flasktop.tui.intake import Intake
@@ -152,14 +152,14 @@ class FlasktopApp(App[None]):
         """One refresh, now: move on to the present (unless frozen) and show it; at the end of a look under way."""
         self.pulse.tick()
 
-    def reading(self) -> Steps[None]:
-        """Read what ``show_now`` is about to ask for, in steps: the feed keeps it until the next refresh."""
-        self.summary()
+    def reading(self, feed: Feed) -> Steps[None]:
+        """Read what ``show_now`` is about to ask for, in steps: ``feed`` keeps it."""
+        _summary(feed)
         yield
         for screen in visible(self.screen_stack):
             reading = getattr(screen, "reading", None)
             if reading is not None and screen.is_mounted and self.is_running:
-                yield from reading()
+                yield from reading(feed)
 
     def show_now(self) -> None:
         """Let everything visible show what the feed says; nothing any more while the app is being left."""
@@ -183,8 +183,7 @@ class FlasktopApp(App[None]):
             bar.show(summary, feed.window, status)
 
     def summary(self) -> Summary:
-        feed = self.feed
-        return feed.store.summary(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+        return _summary(self.feed)
 
     # What a person does, everywhere
 
@@ -291,3 +290,7 @@ class FlasktopApp(App[None]):
         self.notify(
             neutral(message), severity="warning" if warn else "information", timeout=6 if warn else 2, markup=False
         )
+
+
+def _summary(feed: Feed) -> Summary:
+    return feed.store.summary(feed.now(), feed.window, app=feed.app, worker=feed.worker)

@@ -45,6 +45,9 @@ class Views(Protocol):
     def queries(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> tuple[QueryRow, ...]: ...
+    def reading_queries(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> Steps[tuple[QueryRow, ...]]: ...
     def statement_count(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> int: ...
@@ -85,20 +88,20 @@ class Feed(Protocol):
 
 
 class CachedViews:
-    """The store's views, each asked once until ``forget`` is called."""
+    """The store's views, each asked once."""
 
     def __init__(self, views: Views) -> None:
         self._views = views
         self._answers: dict[Hashable, object] = {}
 
-    def forget(self) -> None:
-        """Let the next questions be asked anew."""
-        self._answers.clear()
-
     def _once(self, question: Hashable, ask: Callable[[], T]) -> T:
         if question not in self._answers:
             self._answers[question] = ask()
         return cast(T, self._answers[question])
+
+    def _read(self, question: Hashable, steps: Steps[object]) -> Steps[None]:
+        if question not in self._answers:
+            self._answers[question] = yield from steps
 
     def summary(self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None) -> Summary:
         return self._once(
@@ -116,8 +119,7 @@ class CachedViews:
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> Steps[tuple[EndpointRow, ...]]:
         question = ("endpoints", now, window, app, worker)
-        if question not in self._answers:
-            self._answers[question] = yield from self._views.reading_endpoints(now, window, app=app, worker=worker)
+        yield from self._read(question, self._views.reading_endpoints(now, window, app=app, worker=worker))
         return self.endpoints(now, window, app=app, worker=worker)
 
     def queries(
@@ -126,6 +128,13 @@ class CachedViews:
         return self._once(
             ("queries", now, window, app, worker), lambda: self._views.queries(now, window, app=app, worker=worker)
         )
+
+    def reading_queries(
+        self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
+    ) -> Steps[tuple[QueryRow, ...]]:
+        question = ("queries", now, window, app, worker)
+        yield from self._read(question, self._views.reading_queries(now, window, app=app, worker=worker))
+        return self.queries(now, window, app=app, worker=worker)
 
     def statement_count(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
@@ -181,6 +190,7 @@ class LiveFeed:
         self.window = window
         self.app: str | None = None
         self.worker: WorkerId | None = None
+        self._views = views
         self._clock = clock
         self._now = clock()
         self._frozen = False
@@ -201,7 +211,21 @@ class LiveFeed:
         """Move to the present, unless frozen."""
         if not self._frozen:
             self._now = self._clock()
-            self._cached.forget()
+            self._cached = CachedViews(self._views)
+
+    def ahead(self) -> LiveFeed:
+        """A feed of the present, for what is about to be shown to be read in (see ``become``), while this one goes on
+        to answer a person's keys from what it has read already. While frozen, of the same moment."""
+        if self._frozen:
+            return self
+        made = LiveFeed(self._views, self._clock, self.window)
+        made.app, made.worker = self.app, self.worker
+        return made
+
+    def become(self, ahead: LiveFeed) -> None:
+        """Move to the moment of another feed, with what was read in it, unless frozen, or further on already."""
+        if not self._frozen and ahead._now >= self._now:
+            self._now, self._cached = ahead._now, ahead._cached
 
     def freeze(self) -> None:
         """Hold the present picture, whole: what the panels show now is asked for now, and kept."""

@@ -47,9 +47,10 @@ class Pulse:
         app = self._app
         async with app.source.turn:
             await self._fold()
-            app.feed.refresh()
-            await in_turns(app.reading(), app.way)
+            ahead = app.feed.ahead()
+            await in_turns(app.reading(ahead), app.way)
             await app.way.free()
+            app.feed.become(ahead)
             self._show()
 
     def came(self) -> None:

@@ -409,6 +409,37 @@ def test_many_endpoints_are_read_in_steps_and_come_to_the_same() -> None:
     assert len(end.value.value) == 3 * AT_ONCE
 
 
+def test_many_statements_are_read_in_steps_and_come_to_the_same() -> None:
+    source = source_with_route()
+    count = 2 * AT_ONCE + 1
+    spans = [make_span(source.statement(f"SELECT {number}"), execute_ms=1 + number) for number in range(count)]
+    store = started(source)
+    store.apply(source.frame([source.trace(spans=spans)]))
+    reading = store.reading_queries(NOW, Window.MINUTE)
+    steps = 0
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(reading)
+            steps += 1
+
+    assert steps >= 3
+    assert end.value.value == store.queries(NOW, Window.MINUTE)
+    assert len(end.value.value) == count
+
+
+def test_an_endpoint_that_is_asked_for_alone_has_the_statements_that_it_has_among_others() -> None:
+    source = Source(pid=11)
+    routes = [source.route("GET", f"/orders/{number}") for number in range(3)]
+    statement = source.statement("SELECT 1")
+    store = started(source)
+    store.apply(source.frame([source.trace(route, spans=[make_span(statement)]) for route in routes]))
+    survey, key = store.survey(NOW, Window.MINUTE), store.endpoints(NOW, Window.MINUTE)[1].key
+    alone, among = survey.uses(key), survey.uses(key)
+
+    assert len(alone) == 1
+    assert alone == among
+
+
 def test_what_was_reckoned_in_steps_waits_no_more() -> None:
     source = source_with_route()
     store = started(source)

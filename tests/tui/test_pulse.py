@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from textual.widgets import ContentSwitcher
@@ -66,13 +67,13 @@ def test_a_look_that_is_under_way_is_finished_before_the_picture_is_frozen() -> 
 def test_a_screen_is_read_whole_and_one_that_is_still_being_made_not_at_all() -> None:
     async def act(stage: Stage) -> None:
         assert isinstance(stage.app.screen, MainScreen)
-        assert len(list(stage.app.reading())) >= 2
+        assert len(list(stage.app.reading(stage.app.feed))) >= 2
 
         screen, switcher = stage.app.screen, stage.app.screen.query_one(ContentSwitcher)
         shown = switcher.current
         screen._is_mounted = False  # as it is for a moment, when its parts are there and none is chosen
         switcher._reactive_current = None
-        assert len(list(stage.app.reading())) == 1
+        assert len(list(stage.app.reading(stage.app.feed))) == 1
         screen._is_mounted, switcher._reactive_current = True, shown
 
     play(act)
@@ -112,3 +113,115 @@ def test_the_preview_of_another_row_waits_for_the_reckoning_that_is_under_way() 
         assert second.key.route in stage.text().split("slowest of")[0].splitlines()[-1]
 
     play(act, size=(120, 40), shop=Shop())
+
+
+def test_while_the_next_picture_is_read_a_person_is_answered_from_the_last() -> None:
+    async def act(stage: Stage) -> None:
+        app = stage.app
+        feed = app.feed
+        shown, seen = stage.panel.rows(feed), feed.now()
+        stage.clock.now += 1.0
+        ahead = feed.ahead()
+        steps = app.reading(ahead)
+        next(steps)
+        next(steps)
+        assert stage.panel.rows(feed) is shown
+        assert feed.now() == seen
+
+        for _ in steps:
+            pass
+        feed.become(ahead)
+        assert feed.now() == stage.clock.now
+        assert stage.panel.rows(feed) is not shown
+        assert stage.panel.rows(feed) is ahead.store.endpoints(ahead.now(), ahead.window)
+
+    play(act)
+
+
+def test_a_picture_that_was_read_ahead_comes_neither_after_a_later_one_nor_while_frozen() -> None:
+    async def act(stage: Stage) -> None:
+        feed = stage.app.feed
+        ahead = feed.ahead()
+        stage.clock.now += 1.0
+        feed.refresh()
+        feed.become(ahead)
+        assert feed.now() == stage.clock.now
+
+        ahead = feed.ahead()
+        await stage.press("space")
+        frozen = feed.store
+        feed.become(ahead)
+        assert feed.store is frozen
+        assert feed.ahead() is feed
+
+    play(act)
+
+
+def test_what_the_preview_shows_is_read_ahead_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(stage: Stage) -> None:
+        app, asked = stage.app, list[object]()
+        endpoint = app.store.endpoint
+
+        def noting(key: Any, *args: Any, **kwargs: Any) -> Any:
+            asked.append(key)
+            return endpoint(key, *args, **kwargs)
+
+        monkeypatch.setattr(app.store, "endpoint", noting)
+        ahead = app.feed.ahead()
+        for _ in app.reading(ahead):
+            pass
+        assert asked == [stage.panel.table.selected_key]
+
+        app.feed.become(ahead)
+        app.show_now()
+        assert len(asked) == 1
+
+    play(act, size=(120, 40))
+
+
+@pytest.mark.parametrize("digit", ["1", "2"])
+def test_the_rows_that_will_be_visible_are_drawn_ahead(monkeypatch: pytest.MonkeyPatch, digit: str) -> None:
+    async def act(stage: Stage) -> None:
+        await stage.press(digit)
+        app, table, drawn = stage.app, stage.panel.table, list[object]()
+        columns = table._placed
+        stage.source.give(list(stage.shop.seconds(0, 1)))
+        stage.clock.now += 1.0
+        ahead = app.feed.ahead()
+        for _ in app.reading(ahead):
+            pass
+        line = table._line
+
+        def noting(cells: Any) -> Any:
+            drawn.append(cells)
+            return line(cells)
+
+        monkeypatch.setattr(table, "_line", noting)
+        app.feed.become(ahead)
+        app.show_now()
+        await stage.pilot.pause()
+
+        assert table._placed is columns
+        assert len(table.rows) > 3
+        assert len(drawn) == 1  # the header
+
+    play(act, size=(120, 40))
+
+
+def test_what_was_ordered_ahead_gives_way_to_what_a_person_does_meanwhile() -> None:
+    async def act(stage: Stage) -> None:
+        app, panel = stage.app, stage.panel
+        stage.clock.now += 1.0
+        ahead = app.feed.ahead()
+        for _ in app.reading(ahead):
+            pass
+        before, seen = stage.order(), {id(row) for row in panel.rows(app.feed)}
+        await stage.press("r")
+        assert {id(row) for row in panel.table.rows} == seen
+        app.feed.become(ahead)
+        app.show_now()
+
+        assert stage.order() == before[::-1] != before
+        assert [panel.key(row) for row in panel.table.rows] == stage.order()
+
+    play(act)

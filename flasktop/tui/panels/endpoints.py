@@ -130,6 +130,7 @@ class EndpointsPanel(ListPanel[EndpointRow]):
 
     def reading(self, feed: Feed) -> Steps[None]:
         yield from feed.store.reading_endpoints(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+        yield from self.drawing(feed)
 
     def rows(self, feed: Feed) -> Sequence[EndpointRow]:
         rows = feed.store.endpoints(feed.now(), feed.window, app=feed.app, worker=feed.worker)

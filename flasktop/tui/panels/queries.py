@@ -12,6 +12,7 @@ from textual.screen import Screen
 from flasktop.protocol.records import STATEMENT
 from flasktop.stats.statements import summary
 from flasktop.stats.views import QueryRow, Window
+from flasktop.steps import Steps
 from flasktop.tui.columns import Column
 from flasktop.tui.draw.palette import Palette
 from flasktop.tui.draw.source import place, read_source, source_lines
@@ -122,6 +123,10 @@ class QueriesPanel(ListPanel[QueryRow]):
     scope: ClassVar[Scope] = "queries"
     default_sort: ClassVar[str] = "total"
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
+
+    def reading(self, feed: Feed) -> Steps[None]:
+        yield from feed.store.reading_queries(feed.now(), feed.window, app=feed.app, worker=feed.worker)
+        yield from self.drawing(feed)
 
     def rows(self, feed: Feed) -> Sequence[QueryRow]:
         return feed.store.queries(feed.now(), feed.window, app=feed.app, worker=feed.worker)

@@ -16,6 +16,7 @@ from textual.widgets import ContentSwitcher, Input
 from flasktop.stats.views import WorkerRow
 from flasktop.steps import Steps
 from flasktop.tui.commands import Command
+from flasktop.tui.feed import Feed
 from flasktop.tui.filtering import NO_FILTER, parse
 from flasktop.tui.heap_keys import take_heap
 from flasktop.tui.keys import Scope, bindings
@@ -103,13 +104,13 @@ class MainScreen(ViewScreen):
 
     # Refresh
 
-    def reading(self) -> Steps[None]:
+    def reading(self, feed: Feed) -> Steps[None]:
         """Read the rows that ``refresh_view`` shows, and what the tabs count, in steps."""
         if self._complete:
-            yield from self.active.reading(self.feed)
+            yield from self.active.reading(feed)
         for panel in list(self.query(ListPanel)):
             if self._complete and not self._filtering:  # between two steps the person may have gone on
-                self._tab(panel)
+                self._tab(panel, feed)
                 yield
 
     def refresh_view(self) -> None:
@@ -124,10 +125,11 @@ class MainScreen(ViewScreen):
 
     def _refresh_tabs(self) -> None:
         panels = [self.active] if self._filtering else self.query(ListPanel)
-        self.query_one(TabLine).show([self._tab(panel) for panel in panels], self.active.panel, self._notes())
+        tabs = [self._tab(panel, self.feed) for panel in panels]
+        self.query_one(TabLine).show(tabs, self.active.panel, self._notes())
 
-    def _tab(self, panel: ListPanel[object]) -> Tab:
-        rows = None if panel.panel == "log" else panel.count(self.feed)
+    def _tab(self, panel: ListPanel[object], feed: Feed) -> Tab:
+        rows = None if panel.panel == "log" else panel.count(feed)
         return Tab(panel.panel, panel.digit, panel.title, rows)
 
     def _notes(self) -> list[Note]:

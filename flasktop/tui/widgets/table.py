@@ -20,6 +20,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from flasktop.steps import Steps
 from flasktop.tui.columns import Column, Placed
 from flasktop.tui.columns import fit as fit_columns
 from flasktop.tui.draw.palette import palette_of
@@ -111,6 +112,21 @@ class Table(Widget, Generic[R], can_focus=True):
         self._strips = {key: strip for key, strip in self._strips.items() if key in kept}
         self.refresh()
 
+    def next_selected(self, rows: Sequence[R]) -> R | None:
+        """The row that will be under the cursor when ``rows`` are shown; None where that is not known yet."""
+        if not self._following:
+            return rows[0] if rows else None
+        key = self.selected_key
+        return next((row for row in rows if self._key(row) == key), None)
+
+    def drawing(self, rows: Sequence[R]) -> Steps[None]:
+        """Draw in steps what of ``rows`` will be visible when they are shown, where that is as far down as now."""
+        if not self._placed:
+            return
+        for row in rows[self._top : self._top + self.page]:
+            self._drawn(row, self._key(row))
+            yield
+
     def redraw(self) -> None:
         """Draw all rows anew, when what decides their look changed outside the rows."""
         self._strips.clear()
@@ -201,7 +217,7 @@ class Table(Widget, Generic[R], can_focus=True):
         index = self._top + y - 1
         if index >= len(self._rows):
             return Strip.blank(width, self._ground)
-        strip = self._row(index)
+        strip = self._drawn(self._rows[index], self._keys[index])
         if index == self._cursor:
             strip = pointed_at(strip, palette_of(self.app))
         strip = strip.apply_style(self._ground).adjust_cell_length(width, self._ground)
@@ -218,8 +234,7 @@ class Table(Widget, Generic[R], can_focus=True):
                 cells.append(Text(column.header(placed.width), palette.dim))
         return self._line(cells).apply_style(self._ground)
 
-    def _row(self, index: int) -> Strip:
-        row, key = self._rows[index], self._keys[index]
+    def _drawn(self, row: R, key: Hashable) -> Strip:
         known = self._strips.get(key)
         if known is not None and known[0] is row:
             return known[1]

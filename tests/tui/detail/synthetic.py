@@ -106,6 +106,10 @@ class Shop:
     def queries(self, *_: Any, **__: Any) -> tuple[QueryRow, ...]:
         return tuple(detail.row for detail in self.statement_details.values())
 
+    def reading_queries(self, *_: Any, **__: Any) -> Steps[tuple[QueryRow, ...]]:
+        yield
+        return self.queries()
+
     def statement_count(self, *_: Any, **__: Any) -> int:
         return len(self.statement_details)
 
