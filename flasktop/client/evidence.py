@@ -68,13 +68,14 @@ class EvidenceFetcher:
         """Whether something is being fetched."""
         return bool(self._underway)
 
-    def due(self, needs: tuple[Need, ...]) -> tuple[Need, ...]:
-        """Those of ``needs`` that may be fetched now: not known, not under way, and not too many at once."""
+    def due(self, needs: tuple[Need, ...], *, samples_at_once: int = 1) -> tuple[Need, ...]:
+        """Those of ``needs`` that may be fetched now: not known, not under way, and not too many at once (of profiles
+        ``samples_at_once``: none while a person takes one)."""
         now = self._clock()
         due = [need for need in needs if need not in self._underway and self.book.wanted(need, now)]
         samples, others = _apart(due)
         sampling, fetching = map(len, _apart(self._underway))
-        return (*samples[: max(1 - sampling, 0)], *others[: max(AT_ONCE - fetching, 0)])
+        return (*samples[: max(samples_at_once - sampling, 0)], *others[: max(AT_ONCE - fetching, 0)])
 
     async def fetch(self, need: Need) -> None:
         """Fetch one piece of evidence; why there is none is evidence, too."""

@@ -37,9 +37,17 @@ class Outcome:
     failures: tuple[tuple[WorkerId, FlasktopError], ...]
 
 
-OnProgress = Callable[[int, int], None]
-"""Called with the number of samples that all workers together have taken so far, and with how many workers are waited
-for, since they are being profiled already."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a profile is: ``samples`` that all workers together have taken, how many workers have ``begun``, and how
+    many are waited for (``waiting``), since they are busy with another profile."""
+
+    samples: int
+    begun: int
+    waiting: int
+
+
+OnProgress = Callable[[Standing], None]
 
 
 async def profile(
@@ -53,8 +61,8 @@ async def profile(
 ) -> Outcome:
     """Sample an endpoint on ``workers`` (each with its own ids of it) at the same time.
 
-    One that is being profiled already is waited for, for ``patience_s`` at most. Cancelling this task cancels it in all
-    of them.
+    One that is busy with another profile is waited for, for ``patience_s`` at most. Cancelling this task cancels it in
+    all of them.
     """
     samples: dict[WorkerId, int] = {}
     waiting: set[WorkerId] = set()
@@ -62,7 +70,7 @@ async def profile(
 
     def tell() -> None:
         if on_progress is not None:
-            on_progress(sum(samples.values()), len(waiting))
+            on_progress(Standing(sum(samples.values()), len(samples), len(waiting)))
 
     async def one(worker: WorkerId, ids: tuple[int, ...]) -> Profiled | FlasktopError:
         def working(said: Working) -> None:
@@ -75,6 +83,8 @@ async def profile(
                 return await source.ask(worker, ProfileEndpoint(ids, seconds, rate), Profiled, working)
             except FlasktopError as error:
                 if not _is_busy(error) or time.monotonic() >= until:
+                    waiting.discard(worker)
+                    tell()
                     return error
             waiting.add(worker)
             tell()

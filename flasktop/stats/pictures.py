@@ -102,7 +102,7 @@ Wanted = Callable[[StatementKey, Sequence[int]], bool]
 
 def query_rows(selection: Selection, wanted: Wanted | None = None) -> Steps[tuple[QueryRow, ...]]:
     """Return the rows of queries (those that are ``wanted``), the most total time first; made in steps, of the moment
-    of the first (trends and who ran them: of that in which it is come to them)."""
+    of the first (trends and who ran them: of the next)."""
     total, infos = _statement_time(selection), selection.rows.statements
     chosen = [
         (row, sums) for row, sums in selection.statements.items() if wanted is None or wanted(infos[row].key, sums)

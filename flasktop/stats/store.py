@@ -169,7 +169,7 @@ class Store:
     def reading_queries(
         self, now: float, window: Window, *, app: str | None = None, worker: WorkerId | None = None
     ) -> Steps[tuple[QueryRow, ...]]:
-        """The same, of this moment, in steps."""
+        """The same, in steps: of the moment of the first, but for trends and who ran them, which are of the next."""
         return query_rows(self._select(now, window, app, worker))
 
     def statement_count(

@@ -215,6 +215,7 @@ class FlasktopApp(App[None]):
 
     def set_window(self, window: Window) -> None:
         """Let the numbers cover another stretch of time."""
+        self.feed.catch_up()
         self.feed.window = window
         self.memory.note(window=window)
         self.show_now()
@@ -239,6 +240,7 @@ class FlasktopApp(App[None]):
 
     def watch_worker(self, worker: WorkerId | None) -> None:
         """Show one worker alone, or all of them."""
+        self.feed.catch_up()
         self.feed.worker = worker
         self.show_now()
 
@@ -250,6 +252,7 @@ class FlasktopApp(App[None]):
     def action_next_app(self) -> None:
         apps = self.summary().apps
         here = apps.index(self.feed.app) + 1 if self.feed.app in apps else 0
+        self.feed.catch_up()
         self.feed.app = apps[here] if len(apps) > 1 and here < len(apps) else None
         self.show_now()
 

@@ -184,9 +184,12 @@ class CachedViews:
 
 
 class LiveFeed:
-    """The feed of a running attach: ``refresh`` moves its moment on, unless it is frozen."""
+    """The feed of a running attach. Its moment moves on, unless it is frozen: to that which was read ``ahead``, or, by
+    ``refresh``, to the present. ``of`` is the feed that this one was made ahead of."""
 
-    def __init__(self, views: Views, clock: Callable[[], float], window: Window = Window.MINUTE) -> None:
+    def __init__(
+        self, views: Views, clock: Callable[[], float], window: Window = Window.MINUTE, of: LiveFeed | None = None
+    ) -> None:
         self.window = window
         self.app: str | None = None
         self.worker: WorkerId | None = None
@@ -195,6 +198,8 @@ class LiveFeed:
         self._now = clock()
         self._frozen = False
         self._cached = CachedViews(views)
+        self._of = of
+        self._ahead: LiveFeed | None = None
 
     @property
     def store(self) -> Views:
@@ -202,7 +207,7 @@ class LiveFeed:
 
     @property
     def frozen(self) -> bool:
-        return self._frozen
+        return self._frozen or (self._of is not None and self._of.frozen)
 
     def now(self) -> float:
         return self._now
@@ -218,14 +223,21 @@ class LiveFeed:
         to answer a person's keys from what it has read already. While frozen, of the same moment."""
         if self._frozen:
             return self
-        made = LiveFeed(self._views, self._clock, self.window)
+        made = self._ahead = LiveFeed(self._views, self._clock, self.window, self)
         made.app, made.worker = self.app, self.worker
         return made
 
     def become(self, ahead: LiveFeed) -> None:
         """Move to the moment of another feed, with what was read in it, unless frozen, or further on already."""
+        self._ahead = None
         if not self._frozen and ahead._now >= self._now:
             self._now, self._cached = ahead._now, ahead._cached
+
+    def catch_up(self) -> None:
+        """Move to the moment that is being read ahead, if there is one, before something is asked that was not read of
+        the last one: the sums are of that moment by now, and what has been read is not read again."""
+        if self._ahead is not None:
+            self.become(self._ahead)
 
     def freeze(self) -> None:
         """Hold the present picture, whole: what the panels show now is asked for now, and kept."""

@@ -3,7 +3,8 @@ evidence is fetched behind the scenes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +66,7 @@ class FindingsDesk:
         self._next = float("-inf")
         self._of: str | None = None
         self._steps: Steps[None] | None = None
+        self._persons_profiles = 0
 
     @cached_property
     def _inspection(self) -> Inspection:
@@ -97,6 +99,15 @@ class FindingsDesk:
         self._steps = self._look(at, app)
         self._app.run_worker(self._in_turns(self._steps), group="look", exit_on_error=True)
 
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Begin no profile meanwhile: a person takes one, or waits for that, and a worker takes one at a time."""
+        self._persons_profiles += 1
+        try:
+            yield
+        finally:
+            self._persons_profiles -= 1
+
     def finish(self) -> None:
         """Bring the look that is under way to its end, before the store changes under it."""
         if self._steps is not None:
@@ -113,7 +124,9 @@ class FindingsDesk:
         self.marks = _marks(self.report)
         self._next = at + max(LOOK_S, took / SHARE)
         self._steps = None
-        for need in self._inspection.fetcher.due(self.report.needs) if self._evidence else ():
+        samples = 0 if self._persons_profiles else 1
+        needs = self.report.needs if self._evidence else ()
+        for need in self._inspection.fetcher.due(needs, samples_at_once=samples):
             self._app.run_worker(self._fetch(need), group="evidence", exit_on_error=True)
         self._seen(self._told != before)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from textual.widgets import ContentSwitcher
 
+from flasktop.findings.model import Severity
 from flasktop.tui.screens.main import MainScreen
 from tests.tui.shop import Shop
 from tests.tui.stage import Stage, play
@@ -115,8 +116,15 @@ def test_the_preview_of_another_row_waits_for_the_reckoning_that_is_under_way() 
     play(act, size=(120, 40), shop=Shop())
 
 
+async def alone(stage: Stage) -> None:
+    """Have no other refresh come in between."""
+    stage.app.pulse.run(3_600.0)
+    await stage.until(lambda: not stage.source.turn.locked())
+
+
 def test_while_the_next_picture_is_read_a_person_is_answered_from_the_last() -> None:
     async def act(stage: Stage) -> None:
+        await alone(stage)
         app = stage.app
         feed = app.feed
         shown, seen = stage.panel.rows(feed), feed.now()
@@ -140,6 +148,7 @@ def test_while_the_next_picture_is_read_a_person_is_answered_from_the_last() -> 
 
 def test_a_picture_that_was_read_ahead_comes_neither_after_a_later_one_nor_while_frozen() -> None:
     async def act(stage: Stage) -> None:
+        await alone(stage)
         feed = stage.app.feed
         ahead = feed.ahead()
         stage.clock.now += 1.0
@@ -159,6 +168,7 @@ def test_a_picture_that_was_read_ahead_comes_neither_after_a_later_one_nor_while
 
 def test_what_the_preview_shows_is_read_ahead_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async def act(stage: Stage) -> None:
+        await alone(stage)
         app, asked = stage.app, list[object]()
         endpoint = app.store.endpoint
 
@@ -179,9 +189,68 @@ def test_what_the_preview_shows_is_read_ahead_too(monkeypatch: pytest.MonkeyPatc
     play(act, size=(120, 40))
 
 
+def test_what_was_not_read_of_the_last_picture_is_asked_of_the_next_and_once() -> None:
+    """The sums are of that moment by now."""
+
+    async def act(stage: Stage) -> None:
+        await alone(stage)
+        app, feed = stage.app, stage.app.feed
+        stage.clock.now += 1.0
+        ahead = feed.ahead()
+        steps = app.reading(ahead)
+        next(steps)
+        await stage.press("2")
+        assert feed.now() == ahead.now() == stage.clock.now
+
+        read = feed.store.queries(feed.now(), feed.window)
+        for _ in steps:
+            pass
+        feed.become(ahead)
+        assert feed.store.queries(feed.now(), feed.window) is read
+
+    play(act)
+
+
+def test_a_picture_that_is_frozen_while_the_next_is_read_stays() -> None:
+    async def act(stage: Stage) -> None:
+        await alone(stage)
+        await stage.press("5")
+        app, panel = stage.app, stage.panel
+        stage.source.give(list(stage.shop.seconds(0, 1)))
+        stage.clock.now += 1.0
+        steps = app.reading(app.feed.ahead())
+        next(steps)
+        await stage.press("space")
+        frozen = panel.rows(app.feed)
+        for _ in steps:
+            pass
+
+        assert panel.rows(app.feed) is frozen
+
+    play(act)
+
+
+def test_rows_that_are_ordered_ahead_are_ordered_by_their_own_marks() -> None:
+    """The row of a finding comes back, where the list is sorted by findings."""
+
+    async def act(stage: Stage) -> None:
+        await alone(stage)
+        app, panel = stage.app, stage.panel
+        every = panel.rows(app.feed)
+        last = panel.key(every[-1])
+        app.findings.marks = {last: Severity.CRITICAL}
+        panel.sorted_by = "finding"
+        panel._every = every[:-1]
+
+        assert panel.key(panel._order(every)[0]) == last
+
+    play(act)
+
+
 @pytest.mark.parametrize("digit", ["1", "2"])
 def test_the_rows_that_will_be_visible_are_drawn_ahead(monkeypatch: pytest.MonkeyPatch, digit: str) -> None:
     async def act(stage: Stage) -> None:
+        await alone(stage)
         await stage.press(digit)
         app, table, drawn = stage.app, stage.panel.table, list[object]()
         columns = table._placed
@@ -210,6 +279,7 @@ def test_the_rows_that_will_be_visible_are_drawn_ahead(monkeypatch: pytest.Monke
 
 def test_what_was_ordered_ahead_gives_way_to_what_a_person_does_meanwhile() -> None:
     async def act(stage: Stage) -> None:
+        await alone(stage)
         app, panel = stage.app, stage.panel
         stage.clock.now += 1.0
         ahead = app.feed.ahead()

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from textual.binding import BindingType
 
-from flasktop.client.profile import PATIENCE_S, profile, silence
+from flasktop.client.profile import PATIENCE_S, Standing, profile, silence
 from flasktop.client.saving import save_new
 from flasktop.errors import FlasktopError
 from flasktop.protocol.commands.profile import DEFAULT_RATE, DEFAULT_SECONDS
@@ -33,6 +33,8 @@ from flasktop.tui.detail.screen import DetailScreen
 from flasktop.tui.detail.words import endpoint_name
 from flasktop.tui.keys import Scope, bindings
 
+NOTHING_YET: Final = Standing(0, 0, 0)
+
 COUNT_S: Final = 0.25
 """How often the elapsed time is shown anew."""
 
@@ -52,7 +54,7 @@ class ProfileScreen(DetailScreen):
         self._failures: tuple[tuple[WorkerId, FlasktopError], ...] = ()
         self._next: Profile | FlasktopError | None = None
         self._note = Note()
-        self._started, self._samples, self._waiting = 0.0, 0, 0
+        self._started, self._standing = 0.0, NOTHING_YET
         self._wanted: NodePath = ()
 
     @property
@@ -77,8 +79,10 @@ class ProfileScreen(DetailScreen):
             if self._next is not None:
                 self.view, self._next = self._next, None
             if isinstance(self.view, Progress):
-                self.view.elapsed = self.flasktop.clock() - self._started
-                self.view.samples, self.view.waiting = self._samples, self._waiting
+                standing = self._standing
+                begun = standing.begun or not standing.waiting
+                self.view.elapsed = self.flasktop.clock() - self._started if begun else 0.0
+                self.view.samples, self.view.waiting = standing.samples, standing.waiting
         return self.view
 
     def draw_lines(self, context: Context) -> list[Line]:
@@ -123,18 +127,19 @@ class ProfileScreen(DetailScreen):
         if not workers:
             self.view = FlasktopError("No worker that runs now knows this endpoint.", "Ask for it, then P again.")
             return
-        self._started, self._samples, self._waiting = self.flasktop.clock(), 0, 0
+        self._started, self._standing = self.flasktop.clock(), NOTHING_YET
         self.view = Progress(self._seconds, len(workers))
         self.run_worker(deferred(self._sample, workers), group="profile", exclusive=True)
 
     async def _sample(self, workers: list[tuple[WorkerId, tuple[int, ...]]]) -> None:
-        def told(samples: int, waiting: int) -> None:
-            self._samples, self._waiting = samples, waiting
-            if waiting and not samples:
-                self._started = self.flasktop.clock()  # none has begun
+        def told(now: Standing) -> None:
+            before, self._standing = self._standing, now
+            if before.waiting and now.begun > before.begun:
+                self._started = self.flasktop.clock()  # it takes its time from when the last worker begins
 
         source, patience = self.flasktop.source, PATIENCE_S
-        outcome = await profile(source, workers, self._seconds, self._rate, told, patience_s=patience)
+        with self.flasktop.findings.giving_way():
+            outcome = await profile(source, workers, self._seconds, self._rate, told, patience_s=patience)
         self._failures = outcome.failures
         found = merge(outcome.profiles, endpoint_name(self.key))
         if found.samples:

@@ -42,7 +42,7 @@ PANE_LEAST: Final = 6
 @dataclass(slots=True)
 class Progress:
     """A profile of so many ``seconds`` under way for ``elapsed`` of them, in so many ``workers``; ``waiting`` of these
-    have not begun, since they are being profiled already."""
+    have not begun, since they are busy with another profile."""
 
     seconds: float
     workers: int
@@ -96,7 +96,7 @@ def _waited_for(workers: int, context: Context) -> list[Text]:
     if not workers:
         return []
     verb = "is" if workers == 1 else "are"
-    words = f"{plural(workers, 'worker')} {verb} being sampled already, for a finding or another reader: waiting."
+    words = f"{plural(workers, 'worker')} {verb} busy with the profile of a finding or another reader: waiting."
     return _wrapped(words, context.palette.warn, context)
 
 

@@ -124,6 +124,7 @@ class DetailScreen(ViewScreen):
         return self.focused if isinstance(self.focused, Page) else self.page
 
     def on_mount(self) -> None:
+        self.flasktop.feed.catch_up()
         self.page.focus()
         if len(self.others) == 1:
             self.others = self._list_behind()

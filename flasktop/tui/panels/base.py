@@ -139,12 +139,12 @@ class ListPanel(Vertical, Generic[R]):
         offered = self.offered_columns
         named = {column.name: column for column in offered}
         chosen = [named[name] for name in self.chosen_columns if name in named]
-        return [*self._marks(), *(chosen or offered)]
+        return [*self._marks(self._every), *(chosen or offered)]
 
-    def _marks(self) -> list[Column[R]]:
+    def _marks(self, every: Sequence[R]) -> list[Column[R]]:
         """The column of marks, where findings concern rows of this panel."""
         marks = self.flasktop.findings.marks
-        if not marks or not any(self.key(row) in marks for row in self._every):
+        if not marks or not any(self.key(row) in marks for row in every):
             return []
         if self._marked is not marks:  # the same column as long as the marks are: what was drawn of it is kept
             self._marked, self._mark_columns = marks, [mark_column(lambda row: marks.get(self.key(row)))]
@@ -157,7 +157,10 @@ class ListPanel(Vertical, Generic[R]):
 
     @property
     def sort_column(self) -> Column[R]:
-        known = (*self._marks(), *self.columns)
+        return self._sort_column(self._every)
+
+    def _sort_column(self, every: Sequence[R]) -> Column[R]:
+        known = (*self._marks(every), *self.columns)
         return next((column for column in known if column.name == self.sorted_by), self.columns[0])
 
     @property
@@ -256,7 +259,7 @@ class ListPanel(Vertical, Generic[R]):
         rows = [row for row in every if self._passes(row)]
         if self.holding:
             return held(rows, self.table.keys, self.key)
-        return ordered(rows, self.sort_column, self.reverse)
+        return ordered(rows, self._sort_column(every), self.reverse)
 
     def _passes(self, row: R) -> bool:
         return self.key(row) not in self.hidden and (not self.filter or self.filter.passes(self.text(row)))

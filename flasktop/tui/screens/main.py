@@ -96,6 +96,7 @@ class MainScreen(ViewScreen):
 
     def show_panel(self, name: str) -> None:
         """Show another panel."""
+        self.flasktop.feed.catch_up()
         self.query_one(ContentSwitcher).current = name
         self._close_filter()
         self.active.query_one(Table).focus()

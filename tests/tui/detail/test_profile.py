@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from flasktop.client.ask import A, CommandFailedError, OnWorking
+from flasktop.client.profile import Standing
+from flasktop.findings.evidence import Need, StackNeed
 from flasktop.protocol.commands import BUSY, NOT_GRANTED, Command, Working
 from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint, ProfileFrame, ProfileStack, stage
 from flasktop.protocol.events import WorkerId
@@ -54,6 +56,22 @@ class Busy(Feeding):
     async def ask(self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
         if not self.free.is_set():
             raise CommandFailedError("The worker does this already, for another reader.", "Try again.", BUSY)
+        return await super().ask(worker, command, answer, on_working)
+
+
+class OneBusy(Sampling):
+    """Workers of quiet endpoints, of which one is being profiled already, until it is free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+
+    async def ask(self, worker: WorkerId, command: Command, answer: type[A], on_working: OnWorking | None = None) -> A:
+        if worker.pid == 4119 and not self.free.is_set():
+            raise CommandFailedError("The worker does this already, for another reader.", "Try again.", BUSY)
+        assert on_working is not None
+        on_working(Working(1, stage(0, 0), 1.0, 10.0))
+        await self.answered.wait()
         return await super().ask(worker, command, answer, on_working)
 
 
@@ -269,14 +287,75 @@ def test_workers_that_are_being_profiled_already_are_waited_for() -> None:
         source = stage.source
         assert isinstance(source, Busy)
         await stage.press("P")
-        await stage.until(lambda: screen(stage)._waiting == 3)
+        await stage.until(lambda: screen(stage)._standing.waiting == 3)
         await stage.refresh(4)
-        assert "3 workers are being sampled already, for a finding or another reader: waiting." in stage.text()
+        assert "3 workers are busy with the profile of a finding or another reader: waiting." in stage.text()
+
+        assert "0 s of 10 s" in stage.text()
 
         source.free.set()
         await shown(stage)
 
     play(act, source=Busy())
+
+
+def test_while_a_person_takes_a_profile_findings_begin_none() -> None:
+    """They would have the workers again before the person asks again."""
+
+    async def act(stage: Stage) -> None:
+        desk = stage.app.findings
+        (key, *_) = stage.order()
+        need = StackNeed(key)
+        due = desk._inspection.fetcher.due
+        asked: list[tuple[Need, ...]] = []
+
+        def noting(needs: tuple[Need, ...], *, samples_at_once: int = 1) -> tuple[Need, ...]:
+            asked.append(due((need,), samples_at_once=samples_at_once))
+            return ()
+
+        desk._inspection.fetcher.due = noting  # type: ignore[method-assign]
+        await stage.press("P")
+        await stage.refresh(60)
+        assert set(asked) == {()}
+
+        source = stage.source
+        assert isinstance(source, Busy)
+        source.free.set()
+        await shown(stage)
+        await stage.refresh(60)
+        assert asked[-1] == (need,)
+
+    play(act, source=Busy())
+
+
+def test_a_profile_takes_its_time_from_when_the_last_worker_begins() -> None:
+    async def act(stage: Stage) -> None:
+        source = stage.source
+        assert isinstance(source, OneBusy)
+        await stage.press("P")
+        await stage.until(lambda: screen(stage)._standing == Standing(0, 2, 1))
+        await stage.refresh(7)
+        assert "7 s of 10 s" in stage.text()
+        assert "1 worker is busy" in stage.text()
+
+        source.free.set()
+        await stage.until(lambda: screen(stage)._standing == Standing(0, 3, 0))
+        await stage.refresh(1)
+        assert "1 s of 10 s" in stage.text()
+        assert "busy" not in stage.text()
+
+    play(act, source=OneBusy())
+
+
+def test_a_worker_that_is_given_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_screen, "PATIENCE_S", 1.0)
+
+    async def act(stage: Stage) -> None:
+        await stage.press("P")
+        await stage.until(lambda: screen(stage)._standing == Standing(0, 2, 1))
+        await stage.until(lambda: screen(stage)._standing == Standing(0, 2, 0))
+
+    play(act, source=OneBusy())
 
 
 def test_a_worker_that_is_busy_for_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
