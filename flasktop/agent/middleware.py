@@ -39,8 +39,8 @@ EARLY: Final = 8
 """For so many requests the CPU clock is read as soon as they begin: an app's first, and after one that was dispatched
 late."""
 AGAIN_NS: Final = 100_000_000
-"""Where that is no habit of its rule, it is done no more often than this: it costs an app that serves 1,000 requests a
-second next to nothing, and one that serves ten has it always."""
+"""Where that is no habit of its rule, it is done no more often than this. So an app that has fewer than ``EARLY``
+requests in that time has it always, and one that serves 1,000 a second pays next to nothing."""
 
 Hears = Callable[[RequestTrace, "StartResponse"], "StartResponse"]
 _unsaid = guard.unsaid
@@ -321,6 +321,8 @@ class Middleware:
     def _read_clock(self) -> int:
         """The CPU clock, for one of those requests that have it read early."""
         self.early -= 1
+        if self.early <= 0:
+            self.read_early(False)
         return thread_time_ns()
 
     def _lost(self, agent: Agent, trace: RequestTrace, error: Exception) -> None:

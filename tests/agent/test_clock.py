@@ -159,11 +159,27 @@ def test_the_clock_is_read_early_while_requests_of_a_rule_are_often_dispatched_l
     assert (ours.early > 0) == early
 
 
-@pytest.mark.parametrize("again_ns", [0, 10**12], ids=["for long", "a moment ago"])
-def test_after_one_that_is_dispatched_late_the_clock_is_read_early_now_and_then(
+def test_after_one_that_is_dispatched_late_the_clock_is_read_early_again(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = site()
+    ours = app.extensions["flasktop"]
+    monkeypatch.setattr(clock, "before", lambda _: 0)
+    monkeypatch.setattr(middleware, "AGAIN_NS", 10**12)
+    for _ in range(middleware.EARLY):
+        serve(app, "/quick")
+    assert not ours.early
+
+    monkeypatch.setattr(clock, "before", lambda _: trace.CPU_GAP_NS)
+    monkeypatch.setattr(middleware, "AGAIN_NS", 0)
+    serve(app, "/quick")
+    assert ours.early == middleware.EARLY
+
+
+@pytest.mark.parametrize("again_ns", [0, 10**12], ids=["seldom", "often"])
+def test_an_app_that_is_seldom_visited_has_the_cpu_time_of_those_that_are_dispatched_late(
     box: Box, monkeypatch: pytest.MonkeyPatch, again_ns: int
 ) -> None:
-    """So an app that is seldom visited, whose requests are often late, has the CPU time of each."""
     app = site()
     monkeypatch.setattr(clock, "before", lambda one: trace.CPU_GAP_NS * one.path.startswith("/slow"))
     monkeypatch.setattr(middleware, "AGAIN_NS", again_ns)
@@ -175,7 +191,7 @@ def test_after_one_that_is_dispatched_late_the_clock_is_read_early_now_and_then(
             serve(app, "/quick")
     late = [one.cpu_us != UNKNOWN for one in box.traces(2 * middleware.EARLY + 15) if one.path == "/slow"]
 
-    assert late == [False, again_ns == 0, again_ns == 0]
+    assert late == [again_ns == 0] * 3
 
 
 def test_of_an_endpoint_that_is_always_dispatched_late_the_cpu_time_is_known(
