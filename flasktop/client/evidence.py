@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from flasktop.client.ask import A, CommandFailedError
+from flasktop.client.patience import patiently
 from flasktop.client.profile import Asking, profile, silence
 from flasktop.client.sources import read_source
 from flasktop.errors import FlasktopError, NotRunningError
@@ -24,7 +25,7 @@ from flasktop.findings.evidence import (
 )
 from flasktop.findings.sql.shape import shape
 from flasktop.findings.sql.verdict import command, verdict
-from flasktop.protocol.commands import BUSY, GONE, Command
+from flasktop.protocol.commands import GONE, Command
 from flasktop.protocol.commands.explain import Explain, Planned
 from flasktop.protocol.commands.index import IndexTried
 from flasktop.protocol.events import WorkerId
@@ -41,9 +42,8 @@ SAMPLE_S: Final = 5.0
 SAMPLE_HZ: Final = 40
 """How long and how often stacks are sampled for a rule: enough for the commonest line, and cheap."""
 
-BUSY_TIMES: Final = 4
-BUSY_S: Final = 0.4
-"""A worker that is busy with another reader's plan is asked so often, and after so long."""
+PLAN_PATIENCE_S: Final = 1.2
+"""For so long a worker that is busy with another reader's plan is asked again."""
 
 LEAST_SAMPLES: Final = 10
 """Fewer samples tell nothing yet; they are taken again after a while."""
@@ -120,28 +120,17 @@ class EvidenceFetcher:
         known = [(w, number) for w, numbers in self._store.local_ids(statement) for number in reversed(numbers)]
         for worker, number in known[:ATTEMPTS]:
             async with self._planning:  # a worker makes one plan at a time
-                found = await self._patiently(worker, ask(number), answer)
+                found = await self._asked(worker, ask(number), answer)
             if isinstance(found, answer):
                 return found
             assert isinstance(found, FlasktopError)
             failure = found
         raise failure
 
-    async def _patiently(self, worker: WorkerId, command: Command, answer: type[A]) -> A | FlasktopError:
-        """What one worker says; one that makes a plan for another reader is asked again."""
-        for _ in range(BUSY_TIMES - 1):
-            try:
-                return await self._asked(worker, command, answer)
-            except CommandFailedError as error:
-                if error.reason != BUSY:
-                    raise
-            await asyncio.sleep(BUSY_S)
-        return await self._asked(worker, command, answer)
-
     async def _asked(self, worker: WorkerId, command: Command, answer: type[A]) -> A | FlasktopError:
         """What one worker says; an error is returned where another one may do better, and raised where not."""
         try:
-            return await self._source.ask(worker, command, answer)
+            return await patiently(lambda: self._source.ask(worker, command, answer), PLAN_PATIENCE_S)
         except NotRunningError as error:
             return error
         except CommandFailedError as error:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from flasktop.client.ask import A, CommandFailedError, OnWorking
+from flasktop.client.ask import A, OnWorking
+from flasktop.client.patience import patiently
 from flasktop.errors import FlasktopError
-from flasktop.protocol.commands import BUSY, Command, Working
+from flasktop.protocol.commands import Command, Working
 from flasktop.protocol.commands.profile import Profiled, ProfileEndpoint, samples_in
 from flasktop.protocol.events import WorkerId
 
 PATIENCE_S: Final = 8.0
 """For so long a person's profile waits for the one that a finding's evidence, or another reader, takes: a worker takes
 one at a time, and evidence has it for 5 s."""
-AGAIN_S: Final = 0.4
-"""A worker that is busy is asked again after so long."""
 
 
 class Asking(Protocol):
@@ -66,7 +64,6 @@ async def profile(
     """
     samples: dict[WorkerId, int] = {}
     waiting: set[WorkerId] = set()
-    until = time.monotonic() + patience_s
 
     def tell() -> None:
         if on_progress is not None:
@@ -78,17 +75,17 @@ async def profile(
             samples[worker] = samples_in(said.stage)
             tell()
 
-        while True:
-            try:
-                return await source.ask(worker, ProfileEndpoint(ids, seconds, rate), Profiled, working)
-            except FlasktopError as error:
-                if not _is_busy(error) or time.monotonic() >= until:
-                    waiting.discard(worker)
-                    tell()
-                    return error
+        def busy() -> None:
             waiting.add(worker)
             tell()
-            await asyncio.sleep(AGAIN_S)
+
+        command = ProfileEndpoint(ids, seconds, rate)
+        try:
+            return await patiently(lambda: source.ask(worker, command, Profiled, working), patience_s, busy)
+        except FlasktopError as error:
+            waiting.discard(worker)
+            tell()
+            return error
 
     answers = await asyncio.gather(*(one(worker, ids) for worker, ids in workers))
     told = list(zip(workers, answers, strict=True))
@@ -96,10 +93,6 @@ async def profile(
         tuple(answer for answer in answers if isinstance(answer, Profiled)),
         tuple((worker, answer) for (worker, _), answer in told if isinstance(answer, FlasktopError)),
     )
-
-
-def _is_busy(error: FlasktopError) -> bool:
-    return isinstance(error, CommandFailedError) and error.reason == BUSY
 
 
 def silence(finished: int, seconds: float) -> str:

@@ -14,7 +14,7 @@ import click
 from flasktop import units
 from flasktop.client.ask import CommandFailedError
 from flasktop.client.collect import watching
-from flasktop.client.profile import PATIENCE_S, Outcome, silence
+from flasktop.client.profile import PATIENCE_S, Outcome, Standing, silence
 from flasktop.client.profile import profile as sample
 from flasktop.client.saving import unwritable
 from flasktop.commands.output import FAILED, narrate_problem, print_lines, terminal_width
@@ -71,7 +71,18 @@ async def _sampled(
         workers = store.local_ids(key)
         name = f"{key.method} {key.route}"
         click.echo(f"flasktop: sampling {name} in {units.plural(len(workers), 'worker')}, {seconds:g} s …", err=True)
-        return key, await sample(watcher, workers, seconds, rate, patience_s=PATIENCE_S)
+        said = False
+
+        def told(standing: Standing) -> None:
+            nonlocal said
+            if standing.waiting and not said:
+                said = True
+                busy = units.plural(standing.waiting, "worker")
+                click.echo(
+                    f"flasktop: waiting for {busy}, busy with the profile of a finding or another reader", err=True
+                )
+
+        return key, await sample(watcher, workers, seconds, rate, told, patience_s=PATIENCE_S)
 
 
 def _endpoints(store: Store) -> Sequence[Named]:

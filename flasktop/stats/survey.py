@@ -29,7 +29,7 @@ class Survey:
         self._rows, self._drill, self._selection = rows, drill, selection
         self._chosen, self._since = chosen, since
         self._endpoints: tuple[EndpointRow, ...] | None = None
-        self._asked = False
+        self._asked_of_one = False
         self._by_endpoint: dict[int, Uses] | None = None
         self._by_statement: dict[int, Uses] | None = None
 
@@ -65,8 +65,8 @@ class Survey:
 
     def _uses_of(self, row: int) -> Uses:
         """Those of an endpoint, and perhaps others."""
-        if not self._asked:
-            self._asked = True  # for who asks of one endpoint alone, they need not all be sorted
+        if not self._asked_of_one:
+            self._asked_of_one = True  # for who asks of one endpoint alone, they need not all be sorted
             return all_uses(self._selection)
         if self._by_endpoint is None:
             self._by_endpoint = _grouped(all_uses(self._selection), 0)

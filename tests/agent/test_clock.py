@@ -131,6 +131,15 @@ def test_a_request_that_is_not_slow_spends_credit() -> None:
     assert request.rule is not None and request.rule.credit == 1
 
 
+def have_none_read_early(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve an app's first requests, in time, after which none that is not late has the clock read early."""
+    monkeypatch.setattr(clock, "before", lambda _: 0)
+    monkeypatch.setattr(middleware, "AGAIN_NS", 10**12)
+    for _ in range(middleware.EARLY):
+        serve(app, "/quick")
+    assert not app.extensions["flasktop"].early
+
+
 @pytest.mark.parametrize(
     ("late", "early"),
     [
@@ -147,11 +156,7 @@ def test_the_clock_is_read_early_while_requests_of_a_rule_are_often_dispatched_l
 ) -> None:
     app = site()
     ours = app.extensions["flasktop"]
-    monkeypatch.setattr(clock, "before", lambda _: 0)
-    monkeypatch.setattr(middleware, "AGAIN_NS", 10**12)
-    for _ in range(middleware.EARLY):
-        serve(app, "/quick")
-    assert not ours.early
+    have_none_read_early(app, monkeypatch)
     for one in late:
         monkeypatch.setattr(clock, "before", lambda _, late=one: trace.CPU_GAP_NS * (late == "L"))
         serve(app, "/quick")
@@ -164,12 +169,7 @@ def test_after_one_that_is_dispatched_late_the_clock_is_read_early_again(
 ) -> None:
     app = site()
     ours = app.extensions["flasktop"]
-    monkeypatch.setattr(clock, "before", lambda _: 0)
-    monkeypatch.setattr(middleware, "AGAIN_NS", 10**12)
-    for _ in range(middleware.EARLY):
-        serve(app, "/quick")
-    assert not ours.early
-
+    have_none_read_early(app, monkeypatch)
     monkeypatch.setattr(clock, "before", lambda _: trace.CPU_GAP_NS)
     monkeypatch.setattr(middleware, "AGAIN_NS", 0)
     serve(app, "/quick")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,16 @@ def test_a_request_that_hangs_is_shown_to_the_line(worker: Worker, directory: Pa
     (line,) = (line for line in done.stdout.splitlines() if "hang " in line and "shop_worker.py:" in line)
     assert line.split()[:2] == ["100", "100"]
     assert "switch interval" in done.stderr
+
+
+def test_of_two_at_once_one_waits_and_says_so(worker: Worker, directory: Path) -> None:
+    worker.tell("get /hang/0")
+    worker.tell("hang")
+    with ThreadPoolExecutor() as two:
+        both = [*two.map(lambda _: run(directory, "--endpoint", "hang", "--for", "3"), range(2))]
+
+    assert [done.returncode for done in both] == [0, 0], [done.stderr for done in both]
+    assert sum("waiting for 1 worker, busy" in done.stderr for done in both) == 1
 
 
 def test_files_for_other_tools(worker: Worker, directory: Path, tmp_path: Path) -> None:

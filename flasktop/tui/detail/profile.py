@@ -34,6 +34,7 @@ from flasktop.tui.detail.words import endpoint_name
 from flasktop.tui.keys import Scope, bindings
 
 NOTHING_YET: Final = Standing(0, 0, 0)
+"""Of a profile that was just asked for."""
 
 COUNT_S: Final = 0.25
 """How often the elapsed time is shown anew."""
